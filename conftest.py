@@ -1,0 +1,43 @@
+"""Strict settings for every test and doctest: what a careful user could switch on must hold."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parent / ".jax_cache"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+
+import jax
+import jaxtyping
+import pytest
+
+# Every annotation of the library is checked at each call; test_checks proves that this bites.
+jaxtyping.install_import_hook("genjax", "beartype.beartype")
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+
+@pytest.fixture
+def x64():
+    """Double precision, for comparisons with closed forms."""
+    with jax.enable_x64(True):
+        yield
+
+
+@pytest.fixture
+def untyped():
+    """Meet the errors as a user does, without the run-time type check of the tests."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave slow tests out unless they are asked for by `-m`."""
+    if not config.getoption("-m"):
+        slow = pytest.mark.skip(reason="slow: run by `make test-all`")
+        for item in items:
+            if "slow" in item.keywords:
+                item.add_marker(slow)

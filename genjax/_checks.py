@@ -1,0 +1,129 @@
+"""Errors that quote both sides, eagerly and, through `checked`, under `jit`."""
+
+import functools
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import jax
+import jax.numpy as jnp
+from jax.experimental import checkify
+from jaxtyping import Array, Bool, PRNGKeyArray
+
+from genjax import _guard as _guard  # also when the other project's __init__ won the installation
+
+__all__ = ["checked"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# Part of jit's cache key: a function traced without the checks is traced anew with them. Outside
+# `checked` no check enters a program, because a checkify effect costs every dispatch 0.1 ms.
+_checking = jax.make_user_context(False)
+
+
+def checked(fn: Callable[P, T]) -> Callable[P, T]:
+    """Compile `fn` so that faults of value raise `ValueError` under `jit` too.
+
+    A NaN, a level outside its range or a probability below zero raises where the library meets it on
+    concrete input, and gives NaN under `jit`, which cannot raise. `checked(fn)` is `jit(fn)` that raises.
+
+    Args:
+        fn: a function of arrays (bind callables and options by closure or `functools.partial`).
+
+    Returns:
+        A function of the same arguments and value.
+
+    Raises:
+        ValueError: a fault of value in any genjax function that `fn` calls.
+
+    >>> import jax.numpy as jnp
+    >>> from genjax.densities import standard_normal_log_prob
+    >>> checked(standard_normal_log_prob)(jnp.array([0.0, jnp.nan]))
+    Traceback (most recent call last):
+        ...
+    jax...JaxRuntimeError: x must not be NaN; got nan at flat position 1 (`check` failed)
+    """
+    compiled = jax.jit(checkify.checkify(fn))
+
+    @functools.wraps(fn)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
+        with _checking(True):
+            error, value = compiled(*args, **kwargs)
+        error.throw()
+        return value
+
+    return wrapper
+
+
+def check_same_shape(**arrays: Array) -> None:
+    """Raise ValueError, quoting every shape, unless all shapes agree."""
+    shapes = {name: jnp.shape(array) for name, array in arrays.items()}
+    if len(set(shapes.values())) > 1:
+        raise ValueError(f"shapes must agree: {_listed(shapes)}")
+
+
+def check_scalar(name: str, value: Array) -> None:
+    """Raise ValueError unless `value` is one number: a batch belongs to `jax.vmap`."""
+    if jnp.shape(value) != ():
+        raise ValueError(
+            f"{name} must be a scalar, of shape (); got shape {jnp.shape(value)}. "
+            f"genjax functions take one example: map a batch with jax.vmap"
+        )
+
+
+def check_float(**arrays: Array) -> None:
+    """Raise TypeError, quoting the dtype, unless every array is floating point."""
+    for name, array in arrays.items():
+        dtype = jnp.result_type(array)
+        if not jnp.issubdtype(dtype, jnp.floating):
+            raise TypeError(f"{name} must be floating point; got {dtype}")
+
+
+def check_integer(**arrays: Array) -> None:
+    """Raise TypeError, quoting the dtype, unless every array is integer."""
+    for name, array in arrays.items():
+        dtype = jnp.result_type(array)
+        if not jnp.issubdtype(dtype, jnp.integer):
+            raise TypeError(f"{name} must be integer; got {dtype}")
+
+
+def check_key(key: PRNGKeyArray) -> None:
+    """Raise unless `key` is one typed key, as `jax.random.key` makes it."""
+    dtype = getattr(key, "dtype", type(key).__name__)
+    if not (hasattr(key, "dtype") and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)):
+        raise TypeError(f"key must be a typed key from jax.random.key; got {dtype}")
+    if key.shape != ():
+        raise ValueError(f"key must be one key, of shape (); got shape {key.shape}")
+
+
+def check_count(**counts: int) -> None:
+    """Raise unless every count is a Python integer of at least one."""
+    for name, count in counts.items():
+        if isinstance(count, bool) or not isinstance(count, int):
+            raise TypeError(f"{name} must be a Python int; got {type(count).__name__}")
+        if count < 1:
+            raise ValueError(f"{name} must be at least 1; got {count}")
+
+
+def check_values(name: str, array: Array, valid: Bool[Array, "..."], expected: str) -> None:
+    """Raise ValueError quoting the first value that is not `valid` (see `checked` for `jit`)."""
+    traced = isinstance(valid, jax.core.Tracer)
+    if (traced and not _checking.value) or jnp.size(valid) == 0:
+        return
+    position = jnp.argmin(jnp.ravel(valid))
+    value = jnp.ravel(array)[position]
+    message = f"{name} must {expected}; got {{value}} at flat position {{position}}"
+    if traced:
+        checkify.check(jnp.all(valid), message, value=value, position=position)
+    elif not jnp.all(valid):
+        raise ValueError(message.format(value=value, position=position))
+
+
+def check_not_nan(**arrays: Array) -> None:
+    """Raise ValueError quoting the place of the first NaN (see `checked` for `jit`)."""
+    for name, array in arrays.items():
+        check_values(name, array, ~jnp.isnan(array), "not be NaN")
+
+
+def _listed(shapes: dict[str, tuple[int, ...]]) -> str:
+    return ", ".join(f"{name} {shape}" for name, shape in shapes.items())
