@@ -6,8 +6,9 @@ from pathlib import Path
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parent / ".jax_cache"))
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
+import hypothesis
 import jax
 import jaxtyping
 import pytest
@@ -17,6 +18,10 @@ jaxtyping.install_import_hook("genjax", "beartype.beartype")
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+# The first call of a shape compiles, so the time of one example says nothing; examples are the same each run.
+hypothesis.settings.register_profile("genjax", deadline=None, derandomize=True, max_examples=50)
+hypothesis.settings.load_profile("genjax")
 
 
 @pytest.fixture
@@ -41,3 +46,9 @@ def pytest_collection_modifyitems(config, items):
         for item in items:
             if "slow" in item.keywords:
                 item.add_marker(slow)
+
+
+@pytest.fixture(autouse=True)
+def _doctest_names(doctest_namespace):
+    doctest_namespace["jax"] = jax
+    doctest_namespace["jnp"] = jax.numpy

@@ -2,12 +2,13 @@
 
 import functools
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jax.experimental import checkify
-from jaxtyping import Array, Bool, PRNGKeyArray
+from jaxtyping import Array, Bool
 
 from genjax import _guard as _guard  # also when the other project's __init__ won the installation
 
@@ -55,14 +56,14 @@ def checked(fn: Callable[P, T]) -> Callable[P, T]:
     return wrapper
 
 
-def check_same_shape(**arrays: Array) -> None:
+def check_same_shape(**arrays: Any) -> None:
     """Raise ValueError, quoting every shape, unless all shapes agree."""
     shapes = {name: jnp.shape(array) for name, array in arrays.items()}
     if len(set(shapes.values())) > 1:
         raise ValueError(f"shapes must agree: {_listed(shapes)}")
 
 
-def check_scalar(name: str, value: Array) -> None:
+def check_scalar(name: str, value: Any) -> None:
     """Raise ValueError unless `value` is one number: a batch belongs to `jax.vmap`."""
     if jnp.shape(value) != ():
         raise ValueError(
@@ -71,7 +72,7 @@ def check_scalar(name: str, value: Array) -> None:
         )
 
 
-def check_float(**arrays: Array) -> None:
+def check_float(**arrays: Any) -> None:
     """Raise TypeError, quoting the dtype, unless every array is floating point."""
     for name, array in arrays.items():
         dtype = jnp.result_type(array)
@@ -79,7 +80,18 @@ def check_float(**arrays: Array) -> None:
             raise TypeError(f"{name} must be floating point; got {dtype}")
 
 
-def check_integer(**arrays: Array) -> None:
+def check_full_precision(**arrays: Any) -> None:
+    """Raise TypeError, quoting the dtype, unless every array is float32 or float64."""
+    check_float(**arrays)
+    for name, array in arrays.items():
+        dtype = jnp.result_type(array)
+        if jnp.finfo(dtype).bits < 32:
+            raise TypeError(
+                f"{name} must be float32 or float64: the computation needs its digits; got {dtype}"
+            )
+
+
+def check_integer(**arrays: Any) -> None:
     """Raise TypeError, quoting the dtype, unless every array is integer."""
     for name, array in arrays.items():
         dtype = jnp.result_type(array)
@@ -87,7 +99,7 @@ def check_integer(**arrays: Array) -> None:
             raise TypeError(f"{name} must be integer; got {dtype}")
 
 
-def check_key(key: PRNGKeyArray) -> None:
+def check_key(key: Any) -> None:
     """Raise unless `key` is one typed key, as `jax.random.key` makes it."""
     dtype = getattr(key, "dtype", type(key).__name__)
     if not (hasattr(key, "dtype") and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)):
@@ -96,7 +108,7 @@ def check_key(key: PRNGKeyArray) -> None:
         raise ValueError(f"key must be one key, of shape (); got shape {key.shape}")
 
 
-def check_count(**counts: int) -> None:
+def check_count(**counts: Any) -> None:
     """Raise unless every count is a Python integer of at least one."""
     for name, count in counts.items():
         if isinstance(count, bool) or not isinstance(count, int):
@@ -105,9 +117,9 @@ def check_count(**counts: int) -> None:
             raise ValueError(f"{name} must be at least 1; got {count}")
 
 
-def check_values(name: str, array: Array, valid: Bool[Array, "..."], expected: str) -> None:
+def check_values(name: str, array: Any, valid: Bool[Array, "..."], expected: str) -> None:
     """Raise ValueError quoting the first value that is not `valid` (see `checked` for `jit`)."""
-    traced = isinstance(valid, jax.core.Tracer)
+    traced = isinstance(valid, Tracer)
     if (traced and not _checking.value) or jnp.size(valid) == 0:
         return
     position = jnp.argmin(jnp.ravel(valid))
@@ -119,7 +131,7 @@ def check_values(name: str, array: Array, valid: Bool[Array, "..."], expected: s
         raise ValueError(message.format(value=value, position=position))
 
 
-def check_not_nan(**arrays: Array) -> None:
+def check_not_nan(**arrays: Any) -> None:
     """Raise ValueError quoting the place of the first NaN (see `checked` for `jit`)."""
     for name, array in arrays.items():
         check_values(name, array, ~jnp.isnan(array), "not be NaN")

@@ -92,11 +92,12 @@ def expectation(loss: Callable[..., Any], *shared: Any, **options: Any) -> Calla
 
 
 def _batch_size(data: tuple[PyTree[Array], ...]) -> int:
-    shapes = [jnp.shape(leaf) if hasattr(leaf, "shape") else leaf for leaf in jax.tree.leaves(data)]
-    lengths = {shape[0] if isinstance(shape, tuple) and shape else None for shape in shapes}
-    if len(lengths) != 1 or lengths == {None}:
+    leaves = jax.tree.leaves(data)
+    lengths = {leaf.shape[0] for leaf in leaves if getattr(leaf, "shape", ())}
+    if len(lengths) != 1 or not all(getattr(leaf, "shape", ()) for leaf in leaves):
+        listed = ", ".join(str(getattr(leaf, "shape", leaf)) for leaf in leaves)
         raise ValueError(
             f"every leaf of the data after key must be an array with the same leading axis; "
-            f"got {shapes or 'no data'}. Bind what all examples share in the first call"
+            f"got {listed or 'no data'}. Bind what all examples share in the first call"
         )
     return lengths.pop()

@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float, Int
 from genjax._checks import (
     check_count,
     check_float,
+    check_full_precision,
     check_integer,
     check_not_nan,
     check_same_shape,
@@ -332,9 +333,8 @@ def _check_levels(x: Array, num_levels: int, **params: Array) -> Bool[Array, "*e
     check_count(num_levels=num_levels)
     if num_levels < 2:
         raise ValueError(f"num_levels must be at least 2; got {num_levels}")
-    check_float(x=x, **params)
-    if jnp.finfo(jnp.result_type(x)).bits < 32:
-        raise TypeError(f"x must be float32 or float64, which can hold the levels; got {jnp.result_type(x)}")
+    check_full_precision(x=x)  # half precision cannot hold the levels
+    check_float(**params)
     check_not_nan(x=x, **params)
     level = (x + 1) * ((num_levels - 1) / 2)
     # Rounding in float32 moves a level by 1e-4 of a step at most (1,000 levels); half a step is off the grid.

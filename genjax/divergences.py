@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from genjax._checks import check_float, check_not_nan, check_same_shape, check_values
+from genjax._checks import check_float, check_full_precision, check_not_nan, check_same_shape, check_values
 
 __all__ = [
     "gaussian_frechet_distance",
@@ -165,12 +165,7 @@ def gaussian_frechet_distance(
     0.332755
     """
     arrays = dict(mean_a=mean_a, cov_a=cov_a, mean_b=mean_b, cov_b=cov_b)
-    check_float(**arrays)
-    if any(jnp.finfo(jnp.result_type(a)).bits < 32 for a in arrays.values()):
-        raise TypeError(
-            "covariances need float32 or float64; got "
-            + ", ".join(f"{name} {jnp.result_type(a)}" for name, a in arrays.items())
-        )
+    check_full_precision(**arrays)
     check_same_shape(mean_a=mean_a, mean_b=mean_b)
     check_same_shape(cov_a=cov_a, cov_b=cov_b)
     if jnp.ndim(mean_a) != 1 or jnp.shape(cov_a) != jnp.shape(mean_a) * 2:

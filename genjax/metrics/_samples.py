@@ -1,14 +1,15 @@
 """The check every two-sample metric begins with."""
 
+from typing import Any
+
 import jax.numpy as jnp
-from jaxtyping import Array
 
 from genjax._checks import check_float, check_not_nan
 
 __all__: list[str] = []
 
 
-def check_samples(minimum: int, **sets: Array) -> None:
+def check_samples(minimum: int, **sets: Any) -> None:
     """Raise unless every set is floating point, `[n, d]` with n ≥ `minimum` and one common d, without NaN."""
     check_float(**sets)
     shapes = {name: jnp.shape(samples) for name, samples in sets.items()}

@@ -18,7 +18,7 @@ class Diversity(NamedTuple):
         variance: the total variance, tr Cov (n − 1 in the denominator), in squared units of the data.
         pairwise_distance: the mean Euclidean distance between two different samples.
 
-    >>> Diversity(variance=2.0, pairwise_distance=1.5).variance
+    >>> print(Diversity(variance=jnp.array(2.0), pairwise_distance=jnp.array(1.5)).variance)
     2.0
     """
 
@@ -33,7 +33,7 @@ class ModeCoverage(NamedTuple):
         num_covered: modes with at least one sample within three standard deviations.
         high_quality: share of samples within three standard deviations of their nearest mode.
 
-    >>> ModeCoverage(num_covered=8, high_quality=0.9).num_covered
+    >>> print(ModeCoverage(num_covered=jnp.array(8), high_quality=jnp.array(0.9)).num_covered)
     8
     """
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from genjax._checks import check_count, check_key, check_same_shape
+from genjax._checks import check_count, check_full_precision, check_key, check_same_shape
 from genjax.densities import normal_log_prob, standard_normal_log_prob
 
 __all__ = ["LinearGaussian"]
@@ -32,9 +32,9 @@ class LinearGaussian:
     -1.5155
     """
 
-    weights: Float[Array, "n d"]
-    bias: Float[Array, " n"]
-    log_var: Float[Array, "*scale"]
+    weights: Array  # without shapes, because transformations put batches and placeholders here
+    bias: Array
+    log_var: Array
 
     def log_likelihood(self, x: Float[Array, " n"], z: Float[Array, " d"]) -> Float[Array, ""]:
         """Log p(x|z) = log N(x; W z + b, σ²), in nats."""
@@ -87,6 +87,7 @@ class LinearGaussian:
         return jax.vmap(lambda z, e: self.weights @ z + self.bias + jnp.exp(self.log_var / 2) * e)(z, noise)
 
     def _precision(self) -> Float[Array, "d d"]:
+        check_full_precision(weights=self.weights, bias=self.bias, log_var=self.log_var)
         noise_precision = jnp.broadcast_to(jnp.exp(-self.log_var), self.bias.shape)
         gram = (self.weights.T * noise_precision[None]) @ self.weights
         return jnp.eye(self.weights.shape[1], dtype=self.weights.dtype) + gram

@@ -33,7 +33,7 @@ class ElboTerms(NamedTuple):
         log_likelihood: log p(x|z), of one draw or averaged over draws.
         kl: KL(q(z|x) ‖ p(z)), in closed form or its one-draw estimate.
 
-    >>> ElboTerms(log_likelihood=-1.25, kl=0.25).elbo
+    >>> print(ElboTerms(log_likelihood=jnp.array(-1.25), kl=jnp.array(0.25)).elbo)
     -1.5
     """
 

@@ -1,0 +1,216 @@
+"""One row for every public function of floors 0 to 2: how the battery in test_registry calls it.
+
+A row gives a call on arrays alone (callables and options are bound in it) and example arrays. Floating arrays
+stand in NumPy float64 and are cast to each dtype of the battery; keys and integers pass as they are.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import genjax
+from genjax import autoencoder, densities, divergences, metrics, oracles, vae
+
+RNG = np.random.default_rng(42)
+
+
+@dataclass(frozen=True)
+class Row:
+    """How to call one public function.
+
+    Args:
+        call: a function of arrays alone.
+        args: example arguments.
+        gradient: "exact" where jax.grad is the derivative (compared with finite differences), "estimator" where it
+            is meant to differ from it, "none" where the value is not differentiable.
+        bfloat16: whether bfloat16 is accepted; else it must be refused by TypeError.
+    """
+
+    call: Callable[..., Any]
+    args: tuple[Any, ...]
+    gradient: str = "exact"
+    bfloat16: bool = True
+
+
+def normal(*shape: int) -> np.ndarray:
+    return RNG.normal(size=shape) * 0.5
+
+
+def simplex(n: int) -> np.ndarray:
+    return RNG.dirichlet(np.ones(n))
+
+
+def covariance(d: int) -> np.ndarray:
+    factor = RNG.normal(size=(d, d))
+    return factor @ factor.T / d + 0.5 * np.eye(d)
+
+
+def encode(x):
+    return 0.5 * x + 0.1, jnp.sin(x)
+
+
+def lift(z):
+    return jnp.tanh(z), 0.1 * z
+
+
+def log_likelihood(x, z):
+    return densities.normal_log_prob(x, jnp.tanh(z), 0.1 * x)
+
+
+def log_joint(z):
+    return densities.standard_normal_log_prob(z) - jnp.sum(jnp.cos(z))
+
+
+def linear_gaussian(weights, bias, log_var, x, mean, encoder_log_var):
+    model = oracles.LinearGaussian(weights, bias, log_var)
+    return (
+        model.log_evidence(x),
+        model.posterior(x),
+        model.optimal_encode(x),
+        model.log_likelihood(x, mean),
+        model.kl_to_posterior(mean, encoder_log_var, x),
+    )
+
+
+KEY = jax.random.key(0)
+GRID = np.linspace(-1, 1, 17)[[0, 3, 9, 16]]
+
+ROWS = {
+    "genjax.autoencoder.reconstruction_loss": Row(
+        lambda x: autoencoder.reconstruction_loss(jnp.sin, log_likelihood, x), (normal(3),)
+    ),
+    "genjax.batching.expectation": Row(
+        lambda key, x: genjax.expectation(vae.negative_elbo, encode, log_likelihood)(key, x),
+        (KEY, normal(4, 3)),
+    ),
+    "genjax.batching.per_example": Row(
+        lambda key, x: genjax.per_example(vae.negative_elbo, encode, log_likelihood)(key, x),
+        (KEY, normal(4, 3)),
+    ),
+    "genjax.densities.bernoulli_log_prob": Row(
+        lambda logits: densities.bernoulli_log_prob(jnp.array([0, 1, 1]), logits), (normal(3),)
+    ),
+    "genjax.densities.categorical_log_prob": Row(
+        lambda logits: densities.categorical_log_prob(jnp.array([0, 2]), logits), (normal(2, 3),)
+    ),
+    "genjax.densities.continuous_bernoulli_log_prob": Row(
+        densities.continuous_bernoulli_log_prob, (RNG.uniform(0.1, 0.9, 4), np.array([-3.0, 0.01, 0.5, 2.0]))
+    ),
+    "genjax.densities.discretized_logistic_log_prob": Row(
+        lambda mean, log_scale: densities.discretized_logistic_log_prob(
+            jnp.asarray(GRID, mean.dtype), mean, log_scale, num_levels=17
+        ),
+        (normal(4), normal(4) - 1),
+        bfloat16=False,
+    ),
+    "genjax.densities.discretized_logistic_mixture_log_prob": Row(
+        lambda logits, mean, log_scale: densities.discretized_logistic_mixture_log_prob(
+            jnp.asarray(GRID, mean.dtype), logits, mean, log_scale, num_levels=17
+        ),
+        (normal(4, 2), normal(4, 2), normal(4, 2) - 1),
+        bfloat16=False,
+    ),
+    "genjax.densities.mixture_log_prob": Row(
+        lambda x, logits, means, log_vars: densities.mixture_log_prob(
+            densities.normal_log_prob, x, logits, means, log_vars
+        ),
+        (normal(3), normal(2), normal(2, 3), normal(2, 3)),
+    ),
+    "genjax.densities.normal_log_prob": Row(densities.normal_log_prob, (normal(3), normal(3), normal(3))),
+    "genjax.densities.standard_normal_log_prob": Row(densities.standard_normal_log_prob, (normal(3),)),
+    "genjax.divergences.gaussian_frechet_distance": Row(
+        lambda m, a, n, b: divergences.gaussian_frechet_distance(m, (a + a.T) / 2, n, (b + b.T) / 2),
+        (normal(3), covariance(3), normal(3), covariance(3)),
+        bfloat16=False,
+    ),
+    "genjax.divergences.js_categorical": Row(
+        lambda p, q: divergences.js_categorical(jax.nn.softmax(p), jax.nn.softmax(q)), (normal(4), normal(4))
+    ),
+    "genjax.divergences.kl_categorical": Row(
+        lambda p, q: divergences.kl_categorical(jax.nn.softmax(p), jax.nn.softmax(q)), (normal(4), normal(4))
+    ),
+    "genjax.divergences.kl_normal": Row(divergences.kl_normal, (normal(3), normal(3), normal(3), normal(3))),
+    "genjax.divergences.kl_standard_normal": Row(divergences.kl_standard_normal, (normal(3), normal(3))),
+    "genjax.likelihood.bits_per_dim": Row(lambda nll: genjax.bits_per_dim(nll, 64), (np.array(3.0),)),
+    "genjax.likelihood.dequantize": Row(
+        lambda noise: genjax.dequantize(jnp.array([0, 200]), noise), (np.array([0.25, 0.75]),)
+    ),
+    "genjax.metrics.diversity": Row(metrics.diversity, (normal(6, 2),)),
+    "genjax.metrics.frechet_distance": Row(
+        metrics.frechet_distance, (normal(8, 2), normal(9, 2) + 1), bfloat16=False
+    ),
+    "genjax.metrics.mode_coverage": Row(
+        lambda samples, centers: metrics.mode_coverage(samples, centers, std=0.2),
+        (normal(8, 2), normal(3, 2)),
+        gradient="none",
+    ),
+    "genjax.oracles.LinearGaussian": Row(
+        linear_gaussian, (normal(4, 2), normal(4), normal(4), normal(4), normal(2), normal(2)), bfloat16=False
+    ),
+    "genjax.vae.active_units": Row(vae.active_units, (normal(6, 2),), gradient="none"),
+    "genjax.vae.collapsed_units": Row(vae.collapsed_units, (normal(6, 2), normal(6, 2)), gradient="none"),
+    "genjax.vae.doubly_reparameterized": Row(
+        lambda *a: vae.doubly_reparameterized(log_joint, *a),
+        (normal(2), normal(2), normal(3, 2)),
+        gradient="estimator",
+    ),
+    "genjax.vae.elbo_terms": Row(
+        lambda x, noise: vae.elbo_terms(encode, log_likelihood, x, noise), (normal(3), normal(3))
+    ),
+    "genjax.vae.hierarchical_elbo": Row(
+        lambda key, x: vae.hierarchical_elbo(key, [encode, encode], [lift], log_likelihood, x),
+        (KEY, normal(3)),
+    ),
+    "genjax.vae.hierarchical_elbo_terms": Row(
+        lambda x, a, b: vae.hierarchical_elbo_terms([encode, encode], [lift], log_likelihood, x, [a, b]),
+        (normal(3), normal(3), normal(3)),
+    ),
+    "genjax.vae.importance_weighted_elbo": Row(
+        lambda key, x: vae.importance_weighted_elbo(key, encode, log_likelihood, x, num_samples=3),
+        (KEY, normal(3)),
+    ),
+    "genjax.vae.log_evidence": Row(
+        lambda key, x: vae.log_evidence(key, encode, log_likelihood, x, num_samples=5, chunk_size=2),
+        (KEY, normal(3)),
+    ),
+    "genjax.vae.log_mean_weight": Row(
+        lambda key, x: vae.log_mean_weight(
+            key, lambda k: jnp.sum(x) * jax.random.normal(k, (), x.dtype), num_samples=5, chunk_size=2
+        ),
+        (KEY, normal(3)),
+    ),
+    "genjax.vae.negative_elbo": Row(
+        lambda key, x: vae.negative_elbo(
+            key, encode, log_likelihood, x, num_samples=2, beta=2.0, free_bits=0.01
+        ),
+        (KEY, normal(3)),
+    ),
+    "genjax.vae.pathwise": Row(lambda *a: vae.pathwise(log_joint, *a), (normal(2), normal(2), normal(3, 2))),
+    "genjax.vae.reparameterize": Row(vae.reparameterize, (normal(3), normal(3), normal(3))),
+    "genjax.vae.score_function": Row(
+        lambda *a: vae.score_function(log_joint, *a),
+        (normal(2), normal(2), normal(3, 2)),
+        gradient="estimator",
+    ),
+    "genjax.vae.sticking_the_landing": Row(
+        lambda *a: vae.sticking_the_landing(log_joint, *a),
+        (normal(2), normal(2), normal(3, 2)),
+        gradient="estimator",
+    ),
+    "genjax.vae.unit_kl": Row(vae.unit_kl, (normal(6, 2), normal(6, 2))),
+}
+
+# Records and wrappers that hold no mathematics of their own, each with the test that covers it.
+RECORDS = {
+    "genjax.likelihood.Kind": "tests/test_likelihood.py",
+    "genjax.likelihood.Likelihood": "tests/test_likelihood.py",
+    "genjax.metrics.Diversity": "tests/test_metrics.py",
+    "genjax.metrics.ModeCoverage": "tests/test_metrics.py",
+    "genjax.vae.ElboTerms": "tests/vae/test_elbo.py",
+    "genjax.vae.HierarchicalTerms": "tests/vae/test_hierarchical.py",
+    "genjax.checked": "tests/test_checks.py",
+}

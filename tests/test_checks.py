@@ -1,0 +1,208 @@
+"""Errors: each names what was wrong and quotes both sides, eagerly and through `checked`."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import jaxtyping
+import pytest
+
+import genjax
+from genjax import densities, divergences, metrics, vae
+
+KEY = jax.random.key(0)
+
+
+def encode(x):
+    return x, jnp.zeros_like(x)
+
+
+def log_likelihood(x, z):
+    return densities.normal_log_prob(x, z, jnp.zeros_like(x))
+
+
+def negative_elbo(x, **options):
+    return vae.negative_elbo(KEY, encode, log_likelihood, x, **options)
+
+
+def log_evidence(x, **options):
+    return vae.log_evidence(KEY, encode, log_likelihood, x, **options)
+
+
+ONE, TWO, NAN = jnp.zeros(1), jnp.zeros(2), jnp.array([0.0, jnp.nan])
+INTS = jnp.zeros(2, int)
+
+STRUCTURE = [  # raised while tracing
+    (densities.normal_log_prob, (TWO, ONE, TWO), ValueError, r"x \(2,\), mean \(1,\)"),
+    (densities.normal_log_prob, (TWO, TWO, ONE), ValueError, r"x \(2,\), log_var \(1,\)"),
+    (densities.normal_log_prob, (INTS, TWO, TWO), TypeError, "x must be floating point; got int32"),
+    (densities.bernoulli_log_prob, (TWO, ONE), ValueError, r"x \(2,\), logits \(1,\)"),
+    (densities.categorical_log_prob, (TWO, jnp.zeros((2, 3))), TypeError, "x must be integer; got float32"),
+    (densities.categorical_log_prob, (INTS, jnp.zeros((3, 2))), ValueError, r"x \(2,\), logits \(3, 2\)"),
+    (densities.discretized_logistic_log_prob, (TWO, TWO, ONE), ValueError, r"log_scale \(1,\)"),
+    (
+        partial(densities.discretized_logistic_log_prob, num_levels=1),
+        (TWO, TWO, TWO),
+        ValueError,
+        "num_levels must be at least 2; got 1",
+    ),
+    (
+        partial(densities.mixture_log_prob, densities.normal_log_prob),
+        (TWO, jnp.zeros(3), jnp.zeros((2, 2)), jnp.zeros((2, 2))),
+        ValueError,
+        r"logits \(3,\), parameters \(2, 2\), \(2, 2\)",
+    ),
+    (divergences.kl_standard_normal, (TWO, ONE), ValueError, r"mean \(2,\), log_var \(1,\)"),
+    (divergences.kl_normal, (TWO, TWO, TWO, ONE), ValueError, r"log_var_p \(1,\)"),
+    (
+        divergences.gaussian_frechet_distance,
+        (TWO, jnp.eye(3), TWO, jnp.eye(3)),
+        ValueError,
+        r"mean_a \(2,\), cov_a \(3, 3\)",
+    ),
+    (vae.reparameterize, (TWO, ONE, TWO), ValueError, r"mean \(2,\), log_var \(1,\), noise \(2,\)"),
+    (
+        partial(vae.elbo_terms, lambda x: (x, jnp.zeros(3)), log_likelihood),
+        (TWO, TWO),
+        ValueError,
+        r"mean \(2,\), log_var \(3,\)",
+    ),
+    (partial(vae.elbo_terms, encode, log_likelihood), (TWO, jnp.zeros(3)), ValueError, r"noise \(3,\)"),
+    (
+        partial(vae.elbo_terms, encode, lambda x, z: x - z),
+        (TWO, TWO),
+        ValueError,
+        r"log_likelihood\(x, z\) must be a scalar, of shape \(\); got shape \(2,\)",
+    ),
+    (
+        partial(vae.elbo_terms, lambda x: (INTS, INTS), log_likelihood),
+        (TWO, TWO),
+        TypeError,
+        "mean must be floating point; got int32",
+    ),
+    (partial(negative_elbo, num_samples=0), (TWO,), ValueError, "num_samples must be at least 1; got 0"),
+    (
+        partial(negative_elbo, num_samples=2.0),
+        (TWO,),
+        TypeError,
+        "num_samples must be a Python int; got float",
+    ),
+    (partial(negative_elbo, free_bits=-1.0), (TWO,), ValueError, "free_bits must not be negative; got -1.0"),
+    (
+        partial(negative_elbo, free_bits=1.0, log_prior=densities.standard_normal_log_prob),
+        (TWO,),
+        ValueError,
+        "closed-form",
+    ),
+    (partial(log_evidence, chunk_size=0), (TWO,), ValueError, "chunk_size must be at least 1; got 0"),
+    (
+        lambda x: vae.negative_elbo(jax.random.split(KEY), encode, log_likelihood, x),
+        (TWO,),
+        ValueError,
+        r"key must be one key, of shape \(\); got shape \(2,\)",
+    ),
+    (
+        lambda x: vae.negative_elbo(jax.random.PRNGKey(0), encode, log_likelihood, x),
+        (TWO,),
+        TypeError,
+        "key must be a typed key from jax.random.key; got uint32",
+    ),
+    (
+        lambda x: vae.hierarchical_elbo_terms([encode], [encode], log_likelihood, x, [TWO]),
+        (TWO,),
+        ValueError,
+        "got 1 encoders, 1 noises and 1 decoders",
+    ),
+    (vae.active_units, (TWO,), ValueError, r"means must be \[n, d\] with at least one row; got shape \(2,\)"),
+    (vae.active_units, (jnp.zeros((0, 2)),), ValueError, r"got shape \(0, 2\)"),
+    (metrics.diversity, (jnp.zeros((1, 2)),), ValueError, r"n at least 2; got samples \(1, 2\)"),
+    (metrics.frechet_distance, (jnp.zeros((2, 2)),) * 2, ValueError, r"n at least 3; got a \(2, 2\)"),
+    (
+        partial(metrics.mode_coverage, std=1.0),
+        (jnp.zeros((4, 2)), jnp.zeros((4, 3))),
+        ValueError,
+        r"samples \(4, 2\), centers \(4, 3\)",
+    ),
+]
+
+VALUES = [  # raised on concrete input and through `checked`; NaN under jit
+    (densities.normal_log_prob, (NAN, TWO, TWO), "x must not be NaN; got nan at flat position 1"),
+    (densities.normal_log_prob, (TWO, TWO, NAN), "log_var must not be NaN"),
+    (densities.standard_normal_log_prob, (NAN,), "x must not be NaN"),
+    (
+        densities.bernoulli_log_prob,
+        (jnp.array([0.5, 1.0]), TWO),
+        "x must be 0 or 1; got 0.5 at flat position 0",
+    ),
+    (densities.bernoulli_log_prob, (INTS, NAN), "logits must not be NaN"),
+    (
+        densities.continuous_bernoulli_log_prob,
+        (jnp.array([0.5, 1.5]), TWO),
+        r"x must lie in \[0, 1\]; got 1.5 at flat position 1",
+    ),
+    (densities.categorical_log_prob, (jnp.array(3), jnp.zeros(3)), r"x must lie in 0\.\.2; got 3"),
+    (densities.categorical_log_prob, (jnp.array(-1), jnp.zeros(3)), r"x must lie in 0\.\.2; got -1"),
+    (
+        densities.discretized_logistic_log_prob,
+        (jnp.array([0.0]), ONE, ONE),
+        r"x must lie on the grid of 256 levels in \[-1, 1\]; got 0.0",
+    ),
+    (divergences.kl_standard_normal, (NAN, TWO), "mean must not be NaN"),
+    (divergences.kl_categorical, (jnp.array([1.5, -0.5]), jnp.array([0.5, 0.5])), "p must not be negative"),
+    (
+        divergences.kl_categorical,
+        (jnp.array([0.5, 0.5]), jnp.array([0.5, 1.0])),
+        "the sum of q must be 1; got 1.5",
+    ),
+    (divergences.js_categorical, (jnp.array([0.5, 0.6]), jnp.array([0.5, 0.5])), "the sum of p must be 1"),
+    (negative_elbo, (NAN,), "x must not be NaN"),
+    (partial(vae.elbo_terms, encode, log_likelihood), (TWO, NAN), "noise must not be NaN"),
+    (partial(vae.elbo_terms, lambda x: (NAN, TWO), log_likelihood), (TWO, TWO), "mean must not be NaN"),
+    (partial(log_evidence, num_samples=3), (NAN,), "x must not be NaN"),
+    (
+        partial(metrics.mode_coverage, centers=jnp.zeros((1, 2)), std=-1.0),
+        (jnp.zeros((3, 2)),),
+        "std must be positive",
+    ),
+    (metrics.diversity, (jnp.full((3, 2), jnp.nan),), "samples must not be NaN"),
+    (partial(genjax.bits_per_dim, num_dims=3), (jnp.array(jnp.nan),), "nll must not be NaN"),
+]
+
+
+@pytest.mark.usefixtures("untyped")
+@pytest.mark.parametrize(("fn", "args", "error", "message"), STRUCTURE)
+def test_faults_of_structure_raise_eagerly_under_jit_and_through_checked(fn, args, error, message):
+    for call in (fn, jax.jit(lambda *a: fn(*a)), genjax.checked(lambda *a: fn(*a))):
+        with pytest.raises(error, match=message):
+            call(*args)
+
+
+@pytest.mark.usefixtures("untyped")
+@pytest.mark.parametrize(("fn", "args", "message"), VALUES)
+def test_faults_of_value_raise_eagerly_and_through_checked_and_give_nan_under_jit(fn, args, message):
+    with pytest.raises(ValueError, match=message):
+        fn(*args)
+    with pytest.raises(ValueError, match=message):
+        genjax.checked(fn)(*args)
+    leaves = jax.tree.leaves(jax.jit(fn)(*args))
+    assert any(jnp.isnan(leaf).any() for leaf in leaves)
+
+
+def test_checked_sees_into_a_function_that_was_compiled_before_and_into_batches():
+    compiled = jax.jit(jax.vmap(densities.standard_normal_log_prob))
+    x = jnp.zeros((3, 2))
+    assert jnp.isfinite(compiled(x)).all()
+    with pytest.raises(ValueError, match="x must not be NaN"):
+        genjax.checked(compiled)(x.at[1, 1].set(jnp.nan))
+    assert jnp.isfinite(genjax.checked(compiled)(x)).all()
+    assert jnp.isnan(compiled(x.at[1, 1].set(jnp.nan))[1])
+
+
+def test_checks_leave_no_effect_in_a_compiled_program():
+    program = jax.make_jaxpr(lambda x: negative_elbo(x, num_samples=2))(TWO)
+    assert not program.effects
+
+
+def test_the_type_check_of_the_tests_bites():
+    with pytest.raises(jaxtyping.TypeCheckError):
+        densities.normal_log_prob(TWO, ONE, TWO)

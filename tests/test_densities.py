@@ -1,0 +1,184 @@
+"""Log-densities against SciPy in float64, by value; their gradients are checked in test_registry."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.special
+import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genjax.densities import (
+    bernoulli_log_prob,
+    categorical_log_prob,
+    continuous_bernoulli_log_prob,
+    discretized_logistic_log_prob,
+    discretized_logistic_mixture_log_prob,
+    mixture_log_prob,
+    normal_log_prob,
+    standard_normal_log_prob,
+)
+
+RNG = np.random.default_rng(0)
+
+
+def test_normal_is_scipys(x64):
+    x, mean, log_var = RNG.normal(size=(3, 2, 4))
+    expected = scipy.stats.norm.logpdf(x, mean, np.exp(log_var / 2)).sum()
+    np.testing.assert_allclose(normal_log_prob(*map(jnp.asarray, (x, mean, log_var))), expected, rtol=1e-13)
+    np.testing.assert_allclose(
+        standard_normal_log_prob(jnp.asarray(x)), scipy.stats.norm.logpdf(x).sum(), rtol=1e-13
+    )
+
+
+def test_a_learned_noise_level_is_the_mean_squared_error(x64):
+    x, mean = map(jnp.asarray, RNG.normal(size=(2, 50)))
+    log_mse = jnp.log(jnp.mean((x - mean) ** 2))
+    gradient = jax.grad(lambda log_var: normal_log_prob(x, mean, log_var))
+    assert abs(gradient(log_mse)) < 1e-12
+    assert gradient(log_mse - 0.1) > 0 > gradient(log_mse + 0.1)
+    np.testing.assert_allclose(
+        normal_log_prob(x, mean, log_mse), normal_log_prob(x, mean, jnp.full(50, log_mse)), rtol=1e-13
+    )
+
+
+@pytest.mark.parametrize("log_var", [-60.0, -30.0, 0.0, 30.0, 60.0])
+def test_normal_reaches_extreme_scales_in_float32(log_var):
+    with jax.enable_x64(True):
+        args = (jnp.array([0.7]), jnp.array([0.3]), jnp.array([log_var]))
+        value, gradient = jax.value_and_grad(normal_log_prob, (0, 1, 2))(*args)
+    # float32 subtracts before it scales: the inputs' own rounding is all it may lose.
+    args = tuple(jnp.asarray(np.asarray(a), jnp.float32) for a in args)
+    value32, gradient32 = jax.value_and_grad(normal_log_prob, (0, 1, 2))(*args)
+    np.testing.assert_allclose(value32, value, rtol=1e-5)
+    np.testing.assert_allclose(np.stack(gradient32), np.stack(gradient), rtol=1e-5)
+
+
+def test_bernoulli_is_scipys(x64):
+    x, logits = RNG.integers(0, 2, 20), RNG.normal(size=20) * 5
+    expected = scipy.stats.bernoulli.logpmf(x, scipy.special.expit(logits)).sum()
+    np.testing.assert_allclose(bernoulli_log_prob(jnp.asarray(x), jnp.asarray(logits)), expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("logit", [-1e4, -50.0, 0.0, 20.0, 1e4])
+@pytest.mark.parametrize("x", [0, 1])
+def test_bernoulli_is_exact_at_extreme_logits_in_float32(x, logit):
+    signed = -logit if x else logit
+    expected = -np.logaddexp(0.0, signed)
+    value, gradient = jax.value_and_grad(bernoulli_log_prob, 1)(jnp.array(x), jnp.array(logit))
+    np.testing.assert_allclose(value, expected, rtol=1e-6)
+    np.testing.assert_allclose(gradient, x - scipy.special.expit(logit), rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize("logit", [-1e4, -30.0, -1.0, -0.11, -0.09, -1e-6, 0.0, 0.05, 0.5, 40.0, 1e4])
+def test_continuous_bernoulli_is_normalised(logit, x64):
+    # Substituting u = |ℓ| · (distance from the heavier end) puts quadrature nodes where the mass is.
+    scale = max(abs(logit), 1.0)
+    nodes, weights = np.polynomial.legendre.leggauss(200)
+    u = (nodes + 1) / 2 * min(scale, 60.0)
+    x = u / scale if logit <= 0 else 1 - u / scale
+    log_probs = jax.vmap(lambda x: continuous_bernoulli_log_prob(x, jnp.array(logit)))(jnp.asarray(x))
+    mass = np.sum(weights / 2 * min(scale, 60.0) / scale * np.exp(log_probs))
+    np.testing.assert_allclose(mass, 1.0, rtol=1e-9)
+
+
+@pytest.mark.parametrize("logit", [-1e4, -3.0, -0.1, 0.0, 1e-4, 0.1, 7.0, 1e4])
+@pytest.mark.parametrize("x", [0.0, 0.3, 1.0])
+def test_continuous_bernoulli_in_float32(x, logit):
+    with jax.enable_x64(True):
+        expected = jax.value_and_grad(continuous_bernoulli_log_prob, (0, 1))(
+            jnp.array(np.float32(x), float), jnp.array(np.float32(logit), float)
+        )
+    value = jax.value_and_grad(continuous_bernoulli_log_prob, (0, 1))(jnp.array(x), jnp.array(logit))
+    np.testing.assert_allclose(value[0], expected[0], rtol=2e-6, atol=2e-6)
+    np.testing.assert_allclose(value[1], expected[1], rtol=2e-5, atol=2e-6)
+
+
+def test_categorical_is_log_softmax_and_allows_excluded_classes():
+    logits = jnp.array([[0.0, 1.0, -jnp.inf], [2.0, 0.0, 1.0]])
+    x = jnp.array([1, 0])
+    expected = sum(
+        float(row[i]) - np.logaddexp.reduce(np.asarray(row)) for row, i in zip(logits, x, strict=True)
+    )
+    value, gradient = jax.value_and_grad(categorical_log_prob, 1)(x, logits)
+    np.testing.assert_allclose(value, expected, rtol=1e-6)
+    np.testing.assert_allclose(gradient, jax.nn.one_hot(x, 3) - jax.nn.softmax(logits), atol=1e-6)
+    assert categorical_log_prob(jnp.array([2, 0]), logits) == -jnp.inf
+
+
+@given(
+    mean=st.floats(-2, 2, width=32),
+    log_scale=st.floats(-7, 4, width=32),
+    levels=st.sampled_from([2, 17, 256]),
+)
+def test_discretized_logistic_sums_to_one_in_float32(mean, log_scale, levels):
+    grid = jnp.linspace(-1, 1, levels)
+    log_probs = jax.vmap(
+        lambda x: discretized_logistic_log_prob(
+            x, jnp.float32(mean), jnp.float32(log_scale), num_levels=levels
+        )
+    )(grid)
+    assert abs(np.exp(np.asarray(log_probs, np.float64)).sum() - 1) < 1e-5
+
+
+def test_discretized_logistic_is_a_difference_of_cdfs(x64):
+    grid = np.linspace(-1, 1, 17)
+    mean, scale = 0.2, 0.15
+    edges = np.concatenate([[-np.inf], (grid[:-1] + grid[1:]) / 2, [np.inf]])
+    expected = np.log(np.diff(scipy.stats.logistic.cdf(edges, mean, scale)))
+    values = jax.vmap(
+        lambda x: discretized_logistic_log_prob(x, jnp.array(mean), jnp.array(math.log(scale)), num_levels=17)
+    )(jnp.asarray(grid))
+    np.testing.assert_allclose(values, expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("log_scale", [-60.0, -7.0, 60.0])
+def test_discretized_logistic_has_finite_gradients_at_extreme_scales(log_scale):
+    for x in (-1.0, 0.5, 1.0):
+        value, gradient = jax.value_and_grad(discretized_logistic_log_prob, (1, 2))(
+            jnp.array([x]), jnp.array([0.3]), jnp.array([log_scale]), num_levels=5
+        )
+        assert np.isfinite(value)
+        assert np.isfinite(np.stack(gradient)).all()
+
+
+def test_mixture_of_one_component_is_the_component_and_of_two_their_average(x64):
+    x, mean, log_var = map(jnp.asarray, RNG.normal(size=(3, 4)))
+    alone = mixture_log_prob(normal_log_prob, x, jnp.zeros(1), mean[None], log_var[None])
+    np.testing.assert_allclose(alone, normal_log_prob(x, mean, log_var), rtol=1e-13)
+    means, log_vars = jnp.stack([mean, -mean]), jnp.stack([log_var, log_var])
+    weights = np.array([0.3, 0.7])
+    both = mixture_log_prob(normal_log_prob, x, jnp.log(jnp.asarray(weights)), means, log_vars)
+    parts = [np.exp(normal_log_prob(x, m, log_var)) for m in means]
+    np.testing.assert_allclose(both, np.log(weights @ np.array(parts)), rtol=1e-12)
+
+
+def test_a_ruled_out_component_takes_no_part():
+    x = jnp.zeros(2)
+    means, log_vars = jnp.array([[0.0, 0.0], [1e6, 1e6]]), jnp.zeros((2, 2))
+    logits = jnp.array([0.0, -jnp.inf])
+    value, gradient = jax.value_and_grad(
+        lambda means: mixture_log_prob(normal_log_prob, x, logits, means, log_vars)
+    )(means)
+    np.testing.assert_allclose(value, standard_normal_log_prob(x), rtol=1e-6)
+    assert (gradient[1] == 0).all()
+
+
+def test_logistic_mixture_sums_to_one_and_mixes_each_coordinate_alone():
+    logits, means, log_scales = map(lambda a: jnp.asarray(a, jnp.float32), RNG.normal(size=(3, 2, 3)))
+    grid = jnp.linspace(-1, 1, 9)
+    table = jax.vmap(
+        jax.vmap(
+            lambda a, b: discretized_logistic_mixture_log_prob(
+                jnp.stack([a, b]), logits, means, log_scales, num_levels=9
+            ),
+            (None, 0),
+        ),
+        (0, None),
+    )(grid, grid)
+    p = np.exp(np.asarray(table, np.float64))
+    np.testing.assert_allclose(p.sum(), 1.0, atol=1e-5)
+    np.testing.assert_allclose(p, np.outer(p.sum(1), p.sum(0)), atol=1e-6)

@@ -1,0 +1,103 @@
+"""Divergences against the reference numbers of the texts, quadrature and SciPy."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.linalg
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genjax.densities import normal_log_prob
+from genjax.divergences import (
+    gaussian_frechet_distance,
+    js_categorical,
+    kl_categorical,
+    kl_normal,
+    kl_standard_normal,
+)
+
+
+@pytest.mark.parametrize(
+    ("mean", "log_var", "expected"),
+    [
+        ((0.3, -0.5, 1.2), (-0.2, 0.1, -0.5), 0.9552162),
+        ((0.2, -0.5, 1.0), (-0.1, 0.3, 0.0), 0.6723481),
+        ((0.5, -0.2), (0.0, -1.0), 0.3289397),
+    ],
+)
+def test_diagonal_gaussian_kl_reference_values(mean, log_var, expected, x64):
+    np.testing.assert_allclose(kl_standard_normal(jnp.array(mean), jnp.array(log_var)), expected, atol=1e-7)
+
+
+def test_gaussian_kl_is_its_definition_by_quadrature(x64):
+    nodes, weights = np.polynomial.hermite_e.hermegauss(40)
+    mean_q, log_var_q, mean_p, log_var_p = (jnp.array([v]) for v in (0.4, -0.6, -0.3, 0.5))
+    z = jax.vmap(lambda node: mean_q + jnp.exp(log_var_q / 2) * node)(jnp.asarray(nodes))
+    log_ratio = jax.vmap(
+        lambda z: normal_log_prob(z, mean_q, log_var_q) - normal_log_prob(z, mean_p, log_var_p)
+    )(z)
+    expected = weights @ np.asarray(log_ratio) / weights.sum()
+    np.testing.assert_allclose(kl_normal(mean_q, log_var_q, mean_p, log_var_p), expected, rtol=1e-12)
+    zero = jnp.zeros(1)
+    np.testing.assert_allclose(
+        kl_normal(mean_q, log_var_q, zero, zero), kl_standard_normal(mean_q, log_var_q), rtol=1e-13
+    )
+
+
+@pytest.mark.parametrize("log_var", [-60.0, -1e-3, 0.0, 60.0])
+def test_kl_at_extreme_variances_in_float32(log_var):
+    value, gradient = jax.value_and_grad(kl_standard_normal, 1)(jnp.zeros(1), jnp.array([log_var]))
+    exact = 0.5 * (np.expm1(np.float64(log_var)) - log_var)
+    np.testing.assert_allclose(value, exact, rtol=1e-4, atol=1e-10)
+    np.testing.assert_allclose(gradient, 0.5 * np.expm1(np.float64([log_var])), rtol=1e-6, atol=6e-8)
+
+
+def test_zero_probabilities_cost_nothing_by_value_and_gradient():
+    p, q = jnp.array([1.0, 0.0]), jnp.array([0.25, 0.75])
+    value, (grad_p, grad_q) = jax.value_and_grad(kl_categorical, (0, 1))(p, q)
+    np.testing.assert_allclose(value, np.log(4), rtol=1e-6)
+    np.testing.assert_allclose(grad_p, [np.log(4) + 1, 0.0], rtol=1e-6)
+    np.testing.assert_allclose(grad_q, [-4.0, 0.0], rtol=1e-6)
+    assert kl_categorical(q, p) == jnp.inf
+    # Through a softmax that underflows, the gradient of the logits is exact and finite.
+    gradient = jax.grad(lambda logits: js_categorical(jax.nn.softmax(logits), q))(jnp.array([0.0, -200.0]))
+    np.testing.assert_allclose(gradient, [0.0, 0.0], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("q", "expected"),
+    [((0.5, 0.1, 0.1, 0.1, 0.2), 0.1464468), ((0.12, 0.18, 0.38, 0.22, 0.10), 0.0010849)],
+)
+def test_jensen_shannon_reference_values(q, expected, x64):
+    p = jnp.array([0.1, 0.2, 0.4, 0.2, 0.1])
+    np.testing.assert_allclose(js_categorical(p, jnp.array(q)), expected, atol=1e-7)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=2, max_size=6))
+def test_jensen_shannon_lies_between_zero_and_log_two(pairs):
+    table = np.array(pairs) + np.array([[1e-3, 0]] + [[0, 1e-3]] * (len(pairs) - 1))
+    p, q = (jnp.asarray(column / column.sum(), jnp.float32) for column in table.T)
+    assert -1e-6 <= js_categorical(p, q) <= np.log(2) + 1e-6
+    assert abs(js_categorical(p, q) - js_categorical(q, p)) < 1e-6
+    assert js_categorical(p, p) == 0
+
+
+def test_frechet_reference_value_and_matrix_root(x64):
+    value = gaussian_frechet_distance(
+        jnp.zeros(2), jnp.eye(2), jnp.array([0.5, -0.25]), jnp.diag(jnp.array([1.2, 0.8]))
+    )
+    np.testing.assert_allclose(value, 0.3327554, atol=1e-7)
+    rng = np.random.default_rng(1)
+    a, b = (m @ m.T for m in rng.normal(size=(2, 4, 4)))
+    mean_a, mean_b = rng.normal(size=(2, 4))
+    expected = np.sum((mean_a - mean_b) ** 2) + np.trace(a + b - 2 * scipy.linalg.sqrtm(a @ b).real)
+    value = gaussian_frechet_distance(*map(jnp.asarray, (mean_a, a, mean_b, b)))
+    np.testing.assert_allclose(value, expected, rtol=1e-8)
+    assert abs(gaussian_frechet_distance(*map(jnp.asarray, (mean_a, a, mean_a, a)))) < 1e-10
+
+
+def test_frechet_takes_singular_covariances(x64):
+    flat = jnp.diag(jnp.array([4.0, 0.0]))
+    value = gaussian_frechet_distance(jnp.zeros(2), flat, jnp.zeros(2), jnp.eye(2))
+    np.testing.assert_allclose(value, (2 - 1) ** 2 + 1, rtol=1e-12)

@@ -1,0 +1,63 @@
+"""Two-sample metrics on samples whose answers are known."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.linalg
+import scipy.spatial.distance
+
+from genjax.metrics import diversity, frechet_distance, mode_coverage
+
+ANGLES = jnp.arange(8.0) * (jnp.pi / 4)
+RING = 2 * jnp.stack([jnp.cos(ANGLES), jnp.sin(ANGLES)], axis=1)
+
+
+def ring_samples(key, modes, n=400, std=0.1):
+    key_mode, key_noise = jax.random.split(key)
+    centers = RING[jax.random.choice(key_mode, jnp.array(modes), (n,))]
+    return centers + std * jax.random.normal(key_noise, (n, 2))
+
+
+def test_diversity_is_scipys_pairwise_distance_and_the_total_variance():
+    samples = 1000.0 + jax.random.normal(jax.random.key(0), (50, 3))
+    spread = diversity(samples)
+    exact = np.asarray(samples, np.float64)
+    np.testing.assert_allclose(spread.variance, exact.var(0, ddof=1).sum(), rtol=1e-5)
+    np.testing.assert_allclose(
+        spread.pairwise_distance, scipy.spatial.distance.pdist(exact).mean(), rtol=1e-5
+    )
+
+
+def test_coinciding_samples_have_no_diversity_and_a_finite_gradient():
+    samples = jnp.ones((5, 2))
+    spread, gradient = jax.value_and_grad(lambda s: sum(diversity(s)))(samples)
+    assert spread == 0
+    assert jnp.isfinite(gradient).all()
+
+
+def test_a_collapsed_generator_is_flagged_by_every_number():
+    healthy = ring_samples(jax.random.key(0), range(8))
+    collapsed = ring_samples(jax.random.key(1), [3])
+    assert diversity(collapsed).variance < 0.05 * diversity(healthy).variance
+    assert diversity(collapsed).pairwise_distance < 0.2 * diversity(healthy).pairwise_distance
+    coverage, fallen = (mode_coverage(s, RING, std=0.1) for s in (healthy, collapsed))
+    assert (coverage.num_covered, fallen.num_covered) == (8, 1)
+    # In two dimensions a Gaussian keeps 1 − exp(−9/2) of its mass within three standard deviations.
+    share = 1 - np.exp(-4.5)
+    assert abs(coverage.high_quality - share) < 4 * np.sqrt(share * (1 - share) / 400)
+
+
+def test_samples_between_the_modes_cover_none():
+    coverage = mode_coverage(jnp.zeros((10, 2)), RING, std=0.1)
+    assert coverage.num_covered == 0
+    assert coverage.high_quality == 0
+
+
+def test_frechet_distance_is_that_of_the_moments(x64):
+    a = jax.random.normal(jax.random.key(0), (60, 3)) * jnp.array([[1.0, 2.0, 0.5]])
+    b = 1.0 + jax.random.normal(jax.random.key(1), (40, 3))
+    cov_a, cov_b = np.cov(np.asarray(a).T), np.cov(np.asarray(b).T)
+    root = scipy.linalg.sqrtm(cov_a @ cov_b).real
+    expected = np.sum((a.mean(0) - b.mean(0)) ** 2) + np.trace(cov_a + cov_b - 2 * root)
+    np.testing.assert_allclose(frechet_distance(a, b), expected, rtol=1e-8)
+    assert abs(frechet_distance(a, a)) < 1e-10
