@@ -1,0 +1,39 @@
+# Two commands on a fresh machine with Python 3.11 or later: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := $(if $(filter python3,$(PYTHON)),.venv,.venv-$(notdir $(PYTHON)))
+BIN := $(VENV)/bin
+
+.PHONY: help demo test test-all check setup clean
+
+help:
+	@echo "make demo      train on real digits, write runs/demo/report.html and summary.json"
+	@echo "make test      run the tests (make test PYTHON=python3.12 for another Python)"
+	@echo "make test-all  run the slow tests too"
+	@echo "make check     formatter, linter, type checker and the floors of the house"
+	@echo "make clean     remove the environments and caches; runs/ stays"
+
+setup: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' -c constraints.txt
+	@touch $@
+
+demo: setup
+	@rm -rf runs/demo
+	$(BIN)/python experiments/vae.py digits --out runs/demo
+
+test: setup
+	$(BIN)/python -m pytest -q -n 2
+
+test-all: setup
+	$(BIN)/python -m pytest -q -n 2 -m "slow or not slow"
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf .venv .venv-* .jax_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

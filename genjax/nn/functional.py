@@ -1,0 +1,49 @@
+"""From an NNX module to a pair of pure functions."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+from flax import nnx
+from jaxtyping import Array, PRNGKeyArray, PyTree
+
+__all__ = ["functional"]
+
+
+def functional(
+    build: Callable[[nnx.Rngs], nnx.Module],
+) -> tuple[Callable[[PRNGKeyArray], PyTree[Array]], Callable[..., Any]]:
+    """Split a module into `init(key) -> params` and `apply(params, *args)` on plain dictionaries.
+
+    Both are pure, so jax.jit, grad, vmap and scan apply as they stand: `vmap(init)` over keys gives several seeds.
+
+    Args:
+        build: `build(rngs) -> module`, e.g. `lambda rngs: MLP(64, (128,), 10, rngs=rngs)`.
+
+    Returns:
+        `(init, apply)`.
+
+    Raises:
+        ValueError: the module holds state that is no parameter (running statistics, its own random streams), which
+            a function of one example cannot carry. Pass keys per call; use group or layer normalisation.
+
+    >>> from genjax.nn import MLP
+    >>> init, apply = functional(lambda rngs: MLP(2, (8,), 3, rngs=rngs))
+    >>> apply(init(jax.random.key(0)), jnp.ones(2)).shape
+    (3,)
+    """
+    abstract = nnx.eval_shape(lambda: build(nnx.Rngs(0)))
+    graphdef, _, rest = nnx.split(abstract, nnx.Param, ...)
+    if jax.tree.leaves(rest):
+        names = sorted("/".join(map(str, path)) for path, _ in nnx.to_flat_state(rest))
+        raise ValueError(
+            f"a function of one example cannot carry state other than parameters; got {', '.join(names)}"
+        )
+
+    def init(key: PRNGKeyArray) -> PyTree[Array]:
+        return nnx.to_pure_dict(nnx.state(build(nnx.Rngs(key)), nnx.Param))
+
+    def apply(params: PyTree[Array], *args: Any, **kwargs: Any) -> Any:
+        return nnx.merge(graphdef, params)(*args, **kwargs)  # pyright: ignore[reportCallIssue]
+
+    return init, apply

@@ -1,0 +1,151 @@
+"""The outer loop: chunks of steps, and between them validation, selection, logging and a way to stop."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
+
+from genjax.training.fit import fit
+from genjax.training.steps import Step
+
+__all__ = ["NonFiniteError", "Progress", "Selected", "start", "train"]
+
+
+class NonFiniteError(RuntimeError):
+    """A metric became NaN or infinite: training on would only spread it."""
+
+
+class Selected(NamedTuple):
+    """The best parameters so far, by validation alone; every leaf has a leading axis of seeds.
+
+    Args:
+        params: the parameters at the best validation.
+        value: its cost.
+        step: when it was.
+        waited: validations since.
+    """
+
+    params: PyTree[Array]
+    value: Float[Array, "..."]
+    step: Int[Array, "..."]
+    waited: Int[Array, "..."]
+
+
+class Progress(NamedTuple):
+    """Everything a run needs to go on: the training state and the selection, of all seeds."""
+
+    state: Any
+    selected: Selected
+
+
+def start(state: Any) -> Progress:
+    """Begin with nothing selected.
+
+    Args:
+        state: training states with a leading axis of seeds, and fields `params` and `step`.
+
+    Returns:
+        `Progress`.
+    """
+    shape = state.step.shape
+    params = jax.tree.map(jnp.copy, state.params)
+    selected = Selected(params, jnp.full(shape, jnp.inf), jnp.zeros(shape, int), jnp.zeros(shape, int))
+    return Progress(state, selected)
+
+
+def train(
+    keys: PRNGKeyArray,
+    step: Step,
+    progress: Progress,
+    data: PyTree[Array],
+    validate: Callable[[PyTree[Array]], Float[Array, ""]],
+    *,
+    num_steps: int,
+    batch_size: int,
+    steps_per_call: int,
+    validate_every: int,
+    patience: int | None = None,
+    after_chunk: Callable[[Progress, dict[str, Any]], bool] = lambda progress, record: False,
+) -> Progress:
+    """Train all seeds to `num_steps`, selecting parameters by validation.
+
+    Chunks end at multiples of `steps_per_call` and of `validate_every`, so a resumed run takes the same chunks. With
+    `patience`, training ends once every seed has gone that many validations without a new best.
+
+    Args:
+        keys: one key a seed, `[s]`; step n of a seed uses `fold_in(key, n)`.
+        step: `step(state, key, batch) -> (state, metrics)` of one seed.
+        progress: where to go on from (`start` for a new run).
+        data: arrays `[n, ...]` all seeds share.
+        validate: `validate(params) -> cost`, of one seed, the same numbers each time it is called.
+        num_steps: the step to stop at.
+        batch_size: examples a step.
+        steps_per_call: steps in one dispatch.
+        validate_every: steps between validations.
+        patience: validations without improvement before stopping; None never stops.
+        after_chunk: called after each chunk with the progress and a record of means over the chunk; true stops.
+
+    Returns:
+        The progress at the end.
+
+    Raises:
+        NonFiniteError: a metric of some step is NaN or infinite; the step and the seed are named.
+    """
+
+    @partial(jax.jit, static_argnames="length")
+    def advance(state: Any, keys: PRNGKeyArray, data: PyTree[Array], length: int):
+        run = partial(fit, num_steps=length, batch_size=batch_size)
+        return jax.vmap(lambda key, state: run(key, step, state, data))(keys, state)
+
+    @jax.jit
+    def select(progress: Progress) -> Progress:
+        return jax.vmap(lambda state, selected: Progress(state, _better(validate, state, selected)))(
+            *progress
+        )
+
+    done = int(progress.state.step.max())
+    while done < num_steps and not _exhausted(progress.selected, patience):
+        target = min(num_steps, _next(done, steps_per_call), _next(done, validate_every))
+        state, metrics = advance(progress.state, keys, data, target - done)
+        metrics = jax.tree.map(np.asarray, metrics)
+        _check_finite(metrics, done)
+        done, progress = target, progress._replace(state=state)
+        record: dict[str, Any] = {"step": done}
+        record |= {name: values.mean(axis=1).tolist() for name, values in metrics.items()}
+        if done % validate_every == 0 or done == num_steps:
+            progress = select(progress)
+            record["validation_best"] = progress.selected.value.tolist()
+        if after_chunk(progress, record):
+            break
+    return progress
+
+
+def _better(validate: Callable, state: Any, selected: Selected) -> Selected:
+    value = validate(state.params)
+    improved = value < selected.value
+    new = Selected(state.params, value, state.step, jnp.zeros_like(selected.waited))
+    old = selected._replace(waited=selected.waited + 1)
+    return jax.tree.map(partial(jnp.where, improved), new, old)
+
+
+def _next(done: int, period: int) -> int:
+    return (done // period + 1) * period
+
+
+def _exhausted(selected: Selected, patience: int | None) -> bool:
+    return patience is not None and bool((selected.waited >= patience).all())
+
+
+def _check_finite(metrics: dict[str, np.ndarray], done: int) -> None:
+    for name, values in metrics.items():
+        bad = np.argwhere(~np.isfinite(values))
+        if bad.size:
+            seed, offset = bad[np.argmin(bad[:, 1])][:2]
+            raise NonFiniteError(
+                f"{name} is {values[seed, offset]} at step {done + offset + 1} of seed number {seed}; "
+                f"a smaller learning rate or gradient clipping may help"
+            )

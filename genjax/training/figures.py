@@ -1,0 +1,69 @@
+"""Pictures of a run."""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")  # files only: no window, no display
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+__all__ = ["curves", "image_grid", "scatter"]
+
+
+def image_grid(path: Path, images: Any, *, columns: int, low: float, high: float, title: str) -> None:
+    """Draw images `[n, height, width]` in rows of `columns`, grey from `low` (white) to `high` (black)."""
+    images = np.asarray(images)
+    rows = -(-len(images) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(0.6 * columns, 0.6 * rows + 0.5), squeeze=False)
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, image in zip(axes.flat, images, strict=False):
+        axis.imshow(image, cmap="gray_r", vmin=low, vmax=high)
+    figure.suptitle(title, fontsize=9)
+    _save(figure, path)
+
+
+def scatter(path: Path, panels: dict[str, Any], *, limit: float) -> None:
+    """Draw sets of points `[n, 2]` side by side, each under its name."""
+    figure, axes = plt.subplots(1, len(panels), figsize=(3.2 * len(panels), 3.4), squeeze=False)
+    for axis, (name, points) in zip(axes.flat, panels.items(), strict=True):
+        points = np.asarray(points)
+        axis.scatter(points[:, 0], points[:, 1], s=2, alpha=0.4, linewidths=0)
+        axis.set(title=name, xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
+    _save(figure, path)
+
+
+def curves(path: Path, log: list[dict[str, Any]], names: dict[str, str], *, ylabel: str) -> None:
+    """Draw metrics of every seed against the step.
+
+    Args:
+        path: the file.
+        log: records of `metrics.jsonl`.
+        names: metric to legend.
+        ylabel: quantity and unit.
+    """
+    figure, axis = plt.subplots(figsize=(6, 3.2))
+    for colour, (name, label) in enumerate(names.items()):
+        records = [r for r in log if name in r]
+        values = np.array([r[name] for r in records])
+        for seed in range(values.shape[1]):
+            axis.plot(
+                [r["step"] for r in records],
+                values[:, seed],
+                color=f"C{colour}",
+                alpha=0.8,
+                linewidth=1,
+                label=label if seed == 0 else None,
+            )
+    axis.set(xlabel="step", ylabel=ylabel)
+    axis.legend(fontsize=8)
+    _save(figure, path)
+
+
+def _save(figure: Any, path: Path) -> None:
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+    plt.close(figure)

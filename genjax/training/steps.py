@@ -1,0 +1,71 @@
+"""One optimisation step as a pure function of state, key and batch."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Int, PRNGKeyArray, PyTree
+
+__all__ = ["TrainState", "make_step"]
+
+
+class TrainState(NamedTuple):
+    """What a step carries.
+
+    Args:
+        step: how many steps have been taken.
+        params: the parameters.
+        opt_state: the optimizer's state.
+
+    >>> TrainState(jnp.array(0), {"w": jnp.zeros(2)}, ()).params["w"].shape
+    (2,)
+    """
+
+    step: Int[Array, ""]
+    params: PyTree[Array]
+    opt_state: PyTree[Any]
+
+
+Init = Callable[[PyTree[Array]], TrainState]
+Step = Callable[[Any, PRNGKeyArray, PyTree[Array]], tuple[Any, dict[str, Array]]]
+
+
+def make_step(loss: Callable[..., Any], optimizer: optax.GradientTransformation) -> tuple[Init, Step]:
+    """Build `init` and `step` of gradient descent on one loss.
+
+    Clipping, schedules and accumulation are the optimizer's: chain them in Optax.
+
+    Args:
+        loss: `loss(params, key, batch) -> scalar`, or `(scalar, terms)` with a dictionary of scalars.
+        optimizer: any Optax gradient transformation.
+
+    Returns:
+        `init(params) -> TrainState` and `step(state, key, batch) -> (state, metrics)`; the metrics are `loss`,
+        `gradient_norm` and the terms. Build the pair once: `fit` compiles anew for a new `step`.
+
+    >>> init, step = make_step(lambda params, key, batch: jnp.sum((params - batch) ** 2), optax.sgd(0.5))
+    >>> state, metrics = step(init(jnp.zeros(())), jax.random.key(0), jnp.ones(()))
+    >>> print(state.params, metrics["loss"])
+    1.0 1.0
+    """
+
+    def loss_and_terms(params: PyTree[Array], key: PRNGKeyArray, batch: PyTree[Array]):
+        value = loss(params, key, batch)
+        return value if isinstance(value, tuple) else (value, {})
+
+    def init(params: PyTree[Array]) -> TrainState:
+        return TrainState(jnp.zeros((), int), params, optimizer.init(params))
+
+    def step(
+        state: TrainState, key: PRNGKeyArray, batch: PyTree[Array]
+    ) -> tuple[TrainState, dict[str, Array]]:
+        differentiate = jax.value_and_grad(loss_and_terms, has_aux=True)
+        (value, terms), gradient = differentiate(state.params, key, batch)
+        updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        metrics = {"loss": value, "gradient_norm": optax.tree.norm(gradient), **terms}
+        return TrainState(state.step + 1, params, opt_state), metrics
+
+    return init, step
