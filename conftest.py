@@ -52,3 +52,10 @@ def pytest_collection_modifyitems(config, items):
 def _doctest_names(doctest_namespace):
     doctest_namespace["jax"] = jax
     doctest_namespace["jnp"] = jax.numpy
+
+
+@pytest.fixture
+def standard_promotion():
+    """For tests that go through optimizers, which mix Python scalars and integer counters."""
+    with jax.numpy_dtype_promotion("standard"):
+        yield

@@ -129,7 +129,7 @@ def main(config: Config) -> None:
     progress = train(
         key_train,
         step,
-        start(jax.vmap(lambda key: init_state(init(key)))(key_init)),
+        start(jax.jit(jax.vmap(lambda key: init_state(init(key))))(key_init)),
         jnp.asarray(dataset.train),
         lambda params: expectation(partial(loss, params))(key_validation, validation),
         num_steps=config.steps,
@@ -175,9 +175,12 @@ def main(config: Config) -> None:
     jax.block_until_ready(drawn(params, key_test))
     sampling = (time.perf_counter() - sampling_started) / samples[..., 0].size * 1000
     real = jax.vmap(task.observe)(jax.random.split(key_validation, len(test)), test).reshape(len(test), dims)
-    frechet = jax.vmap(lambda fake: metrics.frechet_distance(fake, real))(samples)
-    spread, real_spread = jax.vmap(metrics.diversity)(samples), metrics.diversity(real)
+    judge = jax.jit(jax.vmap(lambda fake: (metrics.frechet_distance(fake, real), metrics.diversity(fake))))
+    frechet, spread = judge(samples)
+    real_spread = jax.jit(metrics.diversity)(real)
 
+    active = jax.jit(jax.vmap(vae.active_units))(means)
+    collapsed = jax.jit(jax.vmap(vae.collapsed_units))(means, log_vars)
     entry = partial(likelihood_entry, num_dims=dims, num_levels=task.num_levels)
     summary = {
         "schema_version": 1,
@@ -190,8 +193,8 @@ def main(config: Config) -> None:
         },
         "rate_nats": over_seeds(terms.rate.mean(1)),
         "distortion_nats": over_seeds(terms.distortion.mean(1)),
-        "active_units": over_seeds(jax.vmap(vae.active_units)(means).sum(1)),
-        "collapsed_units": over_seeds(jax.vmap(vae.collapsed_units)(means, log_vars).sum(1)),
+        "active_units": over_seeds(active.sum(1)),
+        "collapsed_units": over_seeds(collapsed.sum(1)),
         "quality": {"frechet_distance_pixels": over_seeds(frechet)},
         "diversity": {
             "pairwise_distance": over_seeds(spread.pairwise_distance),
@@ -218,7 +221,8 @@ def main(config: Config) -> None:
     if len(dataset.event_shape) == 2:
         images = partial(jnp.reshape, shape=(-1, *dataset.event_shape))
         originals = real[:10]
-        decoded = jax.vmap(lambda z: task.head.mean(decoder(first["decoder"], z)))(means[0, :10])
+        decode = jax.jit(jax.vmap(lambda z: task.head.mean(decoder(first["decoder"], z))))
+        decoded = decode(means[0, :10])
         grid = partial(figures.image_grid, columns=10, low=-1.0, high=1.0)
         grid(
             run.path / "samples.png",
@@ -301,4 +305,8 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.extras.overridable_config_cli(PRESETS))
+    config = tyro.extras.overridable_config_cli(PRESETS)
+    from genjax.training.run import exit_on_fault  # after parsing, so that --help is instant
+
+    with exit_on_fault():
+        main(config)

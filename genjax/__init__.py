@@ -8,25 +8,52 @@ Importing `genjax` loads nothing but itself: each family is imported when it is 
 """
 
 import importlib
+from typing import TYPE_CHECKING, Any
 
 from genjax import _guard as _guard
 
+if TYPE_CHECKING:
+    from genjax import (
+        autoencoder,
+        batching,
+        data,
+        densities,
+        divergences,
+        likelihood,
+        metrics,
+        nn,
+        oracles,
+        training,
+        vae,
+    )
+    from genjax._checks import checked
+    from genjax.batching import expectation, per_example
+    from genjax.likelihood import Kind, Likelihood, bits_per_dim, dequantize
+
 __version__ = "0.1.0"
 
-_MODULES = (
+__all__ = [
+    "Kind",
+    "Likelihood",
     "autoencoder",
     "batching",
+    "bits_per_dim",
+    "checked",
     "data",
     "densities",
+    "dequantize",
     "divergences",
+    "expectation",
     "likelihood",
     "metrics",
     "nn",
     "oracles",
+    "per_example",
     "training",
     "vae",
-)
-_FUNCTIONS = {
+]
+
+_HOME = {
     "Kind": "likelihood",
     "Likelihood": "likelihood",
     "bits_per_dim": "likelihood",
@@ -36,14 +63,12 @@ _FUNCTIONS = {
     "per_example": "batching",
 }
 
-__all__ = [*_MODULES, *_FUNCTIONS]  # pyright: ignore[reportUnsupportedDunderAll]
 
-
-def __getattr__(name: str):
-    if name in _MODULES:
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(importlib.import_module(f"genjax.{_HOME[name]}"), name)
+    if name in __all__:
         return importlib.import_module(f"genjax.{name}")
-    if name in _FUNCTIONS:
-        return getattr(importlib.import_module(f"genjax.{_FUNCTIONS[name]}"), name)
     raise AttributeError(f"module 'genjax' has no attribute {name!r}")
 
 

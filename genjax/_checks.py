@@ -119,13 +119,12 @@ def check_count(**counts: Any) -> None:
 
 def check_values(name: str, array: Any, valid: Bool[Array, "..."], expected: str) -> None:
     """Raise ValueError quoting the first value that is not `valid` (see `checked` for `jit`)."""
-    traced = isinstance(valid, Tracer)
-    if (traced and not _checking.value) or jnp.size(valid) == 0:
+    if _unchecked(valid) or jnp.size(valid) == 0:
         return
     position = jnp.argmin(jnp.ravel(valid))
     value = jnp.ravel(array)[position]
     message = f"{name} must {expected}; got {{value}} at flat position {{position}}"
-    if traced:
+    if isinstance(valid, Tracer):
         checkify.check(jnp.all(valid), message, value=value, position=position)
     elif not jnp.all(valid):
         raise ValueError(message.format(value=value, position=position))
@@ -134,7 +133,13 @@ def check_values(name: str, array: Any, valid: Bool[Array, "..."], expected: str
 def check_not_nan(**arrays: Any) -> None:
     """Raise ValueError quoting the place of the first NaN (see `checked` for `jit`)."""
     for name, array in arrays.items():
-        check_values(name, array, ~jnp.isnan(array), "not be NaN")
+        if not _unchecked(array):
+            check_values(name, array, ~jnp.isnan(array), "not be NaN")
+
+
+def _unchecked(value: Any) -> bool:
+    """Whether nothing can be said of a value: it is traced, and not for `checked`."""
+    return isinstance(value, Tracer) and not _checking.value
 
 
 def _listed(shapes: dict[str, tuple[int, ...]]) -> str:

@@ -148,6 +148,11 @@ ROWS = {
         (normal(8, 2), normal(3, 2)),
         gradient="none",
     ),
+    "genjax.metrics.precision_recall": Row(
+        lambda real, fake: metrics.precision_recall(real, fake, k=2),
+        (normal(8, 2), normal(6, 2)),
+        gradient="none",
+    ),
     "genjax.oracles.LinearGaussian": Row(
         linear_gaussian, (normal(4, 2), normal(4), normal(4), normal(4), normal(2), normal(2)), bfloat16=False
     ),
@@ -210,6 +215,7 @@ RECORDS = {
     "genjax.likelihood.Likelihood": "tests/test_likelihood.py",
     "genjax.metrics.Diversity": "tests/test_metrics.py",
     "genjax.metrics.ModeCoverage": "tests/test_metrics.py",
+    "genjax.metrics.PrecisionRecall": "tests/test_metrics.py",
     "genjax.vae.ElboTerms": "tests/vae/test_elbo.py",
     "genjax.vae.HierarchicalTerms": "tests/vae/test_hierarchical.py",
     "genjax.checked": "tests/test_checks.py",

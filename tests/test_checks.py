@@ -116,6 +116,7 @@ STRUCTURE = [  # raised while tracing
     (vae.active_units, (TWO,), ValueError, r"means must be \[n, d\] with at least one row; got shape \(2,\)"),
     (vae.active_units, (jnp.zeros((0, 2)),), ValueError, r"got shape \(0, 2\)"),
     (metrics.diversity, (jnp.zeros((1, 2)),), ValueError, r"n at least 2; got samples \(1, 2\)"),
+    (metrics.precision_recall, (jnp.zeros((3, 2)),) * 2, ValueError, r"n at least 4; got real \(3, 2\)"),
     (metrics.frechet_distance, (jnp.zeros((2, 2)),) * 2, ValueError, r"n at least 3; got a \(2, 2\)"),
     (
         partial(metrics.mode_coverage, std=1.0),

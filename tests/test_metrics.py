@@ -6,7 +6,7 @@ import numpy as np
 import scipy.linalg
 import scipy.spatial.distance
 
-from genjax.metrics import diversity, frechet_distance, mode_coverage
+from genjax.metrics import diversity, frechet_distance, mode_coverage, precision_recall
 
 ANGLES = jnp.arange(8.0) * (jnp.pi / 4)
 RING = 2 * jnp.stack([jnp.cos(ANGLES), jnp.sin(ANGLES)], axis=1)
@@ -61,3 +61,25 @@ def test_frechet_distance_is_that_of_the_moments(x64):
     expected = np.sum((a.mean(0) - b.mean(0)) ** 2) + np.trace(cov_a + cov_b - 2 * root)
     np.testing.assert_allclose(frechet_distance(a, b), expected, rtol=1e-8)
     assert abs(frechet_distance(a, a)) < 1e-10
+
+
+def test_precision_and_recall_see_quality_and_diversity_apart():
+    real = ring_samples(jax.random.key(0), range(8))
+    same = precision_recall(real, ring_samples(jax.random.key(1), range(8)))
+    half = precision_recall(real, ring_samples(jax.random.key(2), range(4)))
+    blurred = precision_recall(real, 2.0 * jax.random.normal(jax.random.key(3), (400, 2)))
+    assert same.precision > 0.9
+    assert same.recall > 0.9
+    assert half.precision > 0.9
+    assert abs(half.recall - 0.5) < 0.1
+    assert blurred.precision < 0.3
+
+
+def test_precision_is_the_definition_in_a_loop(x64):
+    real, fake = np.random.default_rng(0).normal(size=(2, 12, 3))
+    distance = scipy.spatial.distance.cdist
+    radii = np.sort(distance(real, real), axis=1)[:, 2]  # the first neighbour of a point is itself
+    expected = (distance(fake, real) <= radii[None]).any(1).mean()
+    np.testing.assert_allclose(
+        precision_recall(jnp.asarray(real), jnp.asarray(fake), k=2).precision, expected
+    )

@@ -1,12 +1,11 @@
-"""The check every two-sample metric begins with."""
+"""What two-sample metrics share."""
 
 from typing import Any
 
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from genjax._checks import check_float, check_not_nan
-
-__all__: list[str] = []
 
 
 def check_samples(minimum: int, **sets: Any) -> None:
@@ -19,3 +18,8 @@ def check_samples(minimum: int, **sets: Any) -> None:
     if len({shape[1] for shape in shapes.values()}) > 1:
         raise ValueError(f"samples must agree in their last axis; got {listed}")
     check_not_nan(**sets)
+
+
+def squared_distances(a: Float[Array, "n d"], b: Float[Array, "m d"]) -> Float[Array, "n m"]:
+    """‖a_i − b_j‖², by differences: no digits cancel."""
+    return jnp.sum((a[:, None] - b[None, :]) ** 2, axis=-1)

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from genjax._checks import check_values
-from genjax.metrics._samples import check_samples
+from genjax.metrics._samples import check_samples, squared_distances
 
 __all__ = ["Diversity", "ModeCoverage", "diversity", "mode_coverage"]
 
@@ -62,8 +62,7 @@ def diversity(samples: Float[Array, "n d"]) -> Diversity:
     check_samples(2, samples=samples)
     n = samples.shape[0]
     centred = samples - jnp.mean(samples, axis=0, keepdims=True)
-    # Distances of centred samples, so that a far-off mean does not eat the digits of float32.
-    squares = _squared_distances(centred, centred)
+    squares = squared_distances(samples, samples)
     apart = ~jnp.eye(n, dtype=bool) & (squares > 0)
     distances = jnp.where(apart, jnp.sqrt(jnp.where(apart, squares, 1.0)), 0.0)
     return Diversity(jnp.sum(centred**2) / (n - 1), jnp.sum(distances) / (n * (n - 1)))
@@ -95,14 +94,9 @@ def mode_coverage(samples: Float[Array, "n d"], centers: Float[Array, "m d"], *,
     check_samples(1, samples=samples, centers=centers)
     positive = jnp.asarray(std) > 0
     check_values("std", jnp.asarray(std), positive, "be positive")
-    origin = jnp.mean(centers, axis=0, keepdims=True)
-    squares = _squared_distances(samples - origin, centers - origin)
+    squares = squared_distances(samples, centers)
     nearest: Int[Array, " n"] = jnp.argmin(squares, axis=1)
     close = jnp.min(squares, axis=1) <= (3 * std) ** 2
     hits = jnp.zeros(centers.shape[0], int).at[nearest].add(close.astype(int))
     high_quality = jnp.where(positive, jnp.mean(close, dtype=samples.dtype), jnp.nan)
     return ModeCoverage(jnp.sum(hits > 0), high_quality)
-
-
-def _squared_distances(a: Array, b: Array) -> Float[Array, "n m"]:
-    return jnp.sum((a[:, None] - b[None, :]) ** 2, axis=-1)

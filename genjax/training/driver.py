@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, Int, Key, PyTree
 
 from genjax.training.fit import fit
 from genjax.training.steps import Step
@@ -58,7 +58,7 @@ def start(state: Any) -> Progress:
 
 
 def train(
-    keys: PRNGKeyArray,
+    keys: Key[Array, " s"],
     step: Step,
     progress: Progress,
     data: PyTree[Array],
@@ -97,7 +97,7 @@ def train(
     """
 
     @partial(jax.jit, static_argnames="length")
-    def advance(state: Any, keys: PRNGKeyArray, data: PyTree[Array], length: int):
+    def advance(state: Any, keys: Array, data: PyTree[Array], length: int):
         run = partial(fit, num_steps=length, batch_size=batch_size)
         return jax.vmap(lambda key, state: run(key, step, state, data))(keys, state)
 

@@ -1,5 +1,6 @@
 """A run folder that explains itself: configuration with provenance, metrics, summary."""
 
+import contextlib
 import dataclasses
 import json
 import math
@@ -7,19 +8,31 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-__all__ = ["RunError", "RunFolder"]
+from genjax.training.driver import NonFiniteError
+
+__all__ = ["RunError", "RunFolder", "exit_on_fault"]
 
 PACKAGES = ("jax", "jaxlib", "numpy", "flax", "optax")
 
 
 class RunError(Exception):
     """A fault the user can mend; its message says how."""
+
+
+@contextlib.contextmanager
+def exit_on_fault() -> Iterator[None]:
+    """End a script with one line and code 1 where the user can mend the fault, without a traceback."""
+    try:
+        yield
+    except (RunError, NonFiniteError) as error:
+        raise SystemExit(f"{Path(sys.argv[0]).name}: {error}") from error
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,53 @@
+"""Data sets and toy densities."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.integrate
+import scipy.stats
+
+from genjax.data import Circle, centred_levels, digits
+
+
+def test_digits_are_split_without_overlap_and_the_same_each_time():
+    a, b, other = digits(), digits(), digits(seed=1)
+    assert (len(a.train), len(a.validation), len(a.test)) == (1297, 200, 300)
+    assert (a.num_levels, a.num_dims, a.event_shape) == (17, 64, (8, 8))
+    assert a.train.max() == 16
+    np.testing.assert_array_equal(a.test, b.test)
+    assert not np.array_equal(a.test, other.test)
+    whole = np.concatenate([a.train, a.validation, a.test]).reshape(1797, -1)
+    sort = lambda rows: rows[np.lexsort(rows.T)]
+    np.testing.assert_array_equal(
+        sort(whole), sort(np.concatenate([other.train, other.validation, other.test]).reshape(1797, -1))
+    )
+    assert a.train_labels is not None
+    assert set(a.train_labels.tolist()) == set(range(10))
+
+
+def test_levels_land_on_the_grid():
+    x = centred_levels(jnp.arange(17), 17)
+    np.testing.assert_allclose(x, np.linspace(-1, 1, 17), atol=1e-7)
+
+
+def test_circle_density_integrates_to_one_and_is_the_samplers(x64):
+    circle = Circle()
+    log_prob = lambda r: circle.log_prob(jnp.array([r, 0.0]))
+    r = np.linspace(1e-6, 4, 8001)
+    density = np.exp(np.asarray(jax.vmap(log_prob)(jnp.asarray(r)))) * 2 * np.pi * r
+    np.testing.assert_allclose(scipy.integrate.simpson(density, x=r), 1.0, atol=1e-8)
+    x = np.asarray(circle.sample(jax.random.key(0), 20_000))
+    radius, angle = np.hypot(*x.T), np.arctan2(x[:, 1], x[:, 0])
+    assert scipy.stats.kstest(radius, scipy.stats.norm(2, 0.1).cdf).pvalue > 0.01
+    assert scipy.stats.kstest(angle, scipy.stats.uniform(-np.pi, 2 * np.pi).cdf).pvalue > 0.01
+
+
+def test_circle_density_does_not_depend_on_the_angle_and_has_a_radial_gradient():
+    circle = Circle()
+    a, b = (
+        circle.log_prob(jnp.array([1.9, 0.0])),
+        circle.log_prob(1.9 * jnp.array([jnp.cos(2.0), jnp.sin(2.0)])),
+    )
+    np.testing.assert_allclose(a, b, rtol=1e-4)
+    gradient = jax.grad(circle.log_prob)(jnp.array([0.0, 1.9]))
+    np.testing.assert_allclose(gradient, [0.0, 10.0 - 1 / 1.9], rtol=1e-3, atol=1e-5)

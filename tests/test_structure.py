@@ -1,0 +1,104 @@
+"""The house: imports, the other project of the same name, the wheel, the README."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+OTHER = "Metadata-Version: 2.1\nName: genjax\nVersion: 1.0.14\n"
+
+
+def python(code, *, path=None, cwd=ROOT):
+    env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    if path:
+        env["PYTHONPATH"] = str(path)
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, env=env, cwd=cwd
+    )
+
+
+def test_import_loads_nothing_heavy():
+    done = python("""
+        import sys, genjax
+        heavy = {"jax", "numpy", "flax", "optax", "orbax", "matplotlib", "sklearn", "tyro", "jinja2", "diffrax"}
+        print(sorted(heavy & set(sys.modules)))
+        import genjax.vae, genjax.oracles, genjax.metrics
+        print(sorted(heavy & set(sys.modules)))
+    """)
+    assert done.stdout.splitlines() == ["[]", "['jax', 'numpy']"], done.stderr
+
+
+def test_import_costs_little_beside_jax():
+    done = python("""
+        import subprocess, sys, time
+        def seconds(module):
+            code = f"import time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"
+            return float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout)
+        print(min(seconds("genjax") for _ in range(3)) / min(seconds("jax") for _ in range(3)))
+    """)
+    assert float(done.stdout) < 0.2, done.stderr
+
+
+def test_every_listed_name_is_there():
+    import genjax
+
+    for name in genjax.__all__:
+        assert getattr(genjax, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'gan_typo'"):
+        genjax.gan_typo  # noqa: B018
+
+
+def test_the_other_project_of_the_name_gives_a_clear_error(tmp_path):
+    info = tmp_path / "genjax-1.0.14.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(OTHER)
+    done = python("import genjax", path=tmp_path)
+    assert "ImportError: two projects import as 'genjax'" in done.stderr
+    assert "pip uninstall genjax genjax-lab" in done.stderr
+    # Installed after ours, its __init__ replaces ours; our modules still refuse to mix with it.
+    shutil.copytree(ROOT / "genjax", tmp_path / "genjax")
+    (tmp_path / "genjax" / "__init__.py").write_text("theirs = True\n")
+    done = python("import genjax.vae", path=tmp_path, cwd=tmp_path)
+    assert "ImportError: two projects import as 'genjax'" in done.stderr
+
+
+def test_the_wheel_installs_and_imports_outside_the_tree(tmp_path):
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path, ROOT],
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = tmp_path.glob("genjax_lab-*.whl")
+    target = tmp_path / "site"
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", target, wheel],
+        check=True,
+        capture_output=True,
+    )
+    assert (target / "genjax" / "py.typed").exists()
+    assert (target / "genjax" / "training" / "templates" / "report.html").exists()
+    assert not (target / "tests").exists()
+    code = "import genjax; print(genjax.__file__); print(genjax.vae.negative_elbo.__name__)"
+    done = python(code, path=target, cwd=tmp_path)
+    assert done.stdout.splitlines() == [str(target / "genjax" / "__init__.py"), "negative_elbo"], done.stderr
+
+
+def test_the_readmes_example_runs():
+    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    done = python(block)
+    loss, truth = map(float, done.stdout.split())
+    assert loss >= truth - 0.1, done.stderr
+
+
+def test_the_readmes_files_and_targets_exist():
+    readme = (ROOT / "README.md").read_text()
+    targets = set(re.findall(r"^(\S+):", (ROOT / "Makefile").read_text(), re.M))
+    assert set(re.findall(r"make (\w[\w-]*) ", readme)) <= targets | {"and"}
+    for script in re.findall(r"experiments/\w+\.py", readme):
+        assert (ROOT / script).exists()
