@@ -27,7 +27,7 @@ def map_examples(
     Returns:
         The results, `[n, ...]`.
 
-    >>> map_examples(lambda key, x: 2 * x, jax.random.key(0), np.arange(3.0)).tolist()
+    >>> map_examples(lambda key, x: 2 * x, jax.random.key(0), jnp.arange(3.0)).tolist()
     [0.0, 2.0, 4.0]
     """
     keys = jax.random.split(key, jax.tree.leaves(data)[0].shape[0])
