@@ -51,11 +51,11 @@ def main(config: Config) -> None:
     from genjax.training import describe, figures, make_step, over_seeds, start, train
     from genjax.training.report import write_report
     from genjax.training.run import RunFolder
-    from genjax.training.task import digits_task
+    from genjax.training.task import TASKS
 
-    run = RunFolder.create(config.out, config)
-    task = digits_task()
+    task = TASKS["digits"](False)
     dataset, dims = task.dataset, task.dataset.num_dims
+    run = RunFolder.create(config.out, config, data=dataset)
     encoder_init, encoder = nn.functional(
         lambda rngs: nn.GaussianMLP(dims, config.hidden, config.latents, rngs=rngs)
     )
@@ -122,8 +122,8 @@ def main(config: Config) -> None:
             lambda params, loss=loss: expectation(partial(loss, params))(key_validation, validation),
             num_steps=config.steps,
             batch_size=config.batch_size,
-            steps_per_call=config.validate_every,
             validate_every=config.validate_every,
+            log_every=100,
             after_chunk=progressed,
         )
 
@@ -169,8 +169,8 @@ def main(config: Config) -> None:
             run.path / file,
             samples.reshape(-1, *dataset.event_shape),
             columns=10,
-            low=-1.0,
-            high=1.0,
+            low=task.low,
+            high=task.high,
             title=f"{name}: decoded draws of N(0, I) (first seed)",
         )
         captions[file] = f"What the {name} decodes from draws of N(0, I)."

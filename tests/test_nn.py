@@ -6,8 +6,18 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from genjax import expectation, vae
 from genjax.densities import bernoulli_log_prob, discretized_logistic_log_prob, normal_log_prob
-from genjax.nn import MLP, GaussianMLP, bernoulli_head, discretized_logistic_head, functional, normal_head
+from genjax.nn import (
+    MLP,
+    ConvDecoder,
+    ConvEncoder,
+    GaussianMLP,
+    bernoulli_head,
+    discretized_logistic_head,
+    functional,
+    normal_head,
+)
 
 
 def test_several_seeds_are_initialised_by_vmap_and_differ():
@@ -71,3 +81,61 @@ def test_heads_are_the_densities_they_name():
     )
     for head in (bernoulli_head, normal_head, discretized_logistic_head(17)):
         assert head.mean(jnp.zeros(3 * head.num_outputs)).shape == (3,)
+
+
+def test_images_and_outputs_keep_their_places():
+    """Each image's outputs come one after the other, as the heads split them."""
+    init, apply = functional(lambda rngs: ConvDecoder(2, (4, 4), (8, 8), num_outputs=2, rngs=rngs))
+    params = init(jax.random.key(0))
+    last = params["convs"][1]["kernel"]
+    params["convs"][1]["kernel"] = last.at[..., 1].set(0.0)
+    mean, scale = jnp.split(apply(params, jnp.ones(2)), 2)
+    assert (scale == 0).all()
+    assert (mean != 0).any()
+
+
+def test_sizes_that_do_not_halve_are_refused():
+    with pytest.raises(ValueError, match=r"divisible by 8.*got \(28, 28\)"):
+        ConvEncoder((28, 28), (4, 4, 4), 2, rngs=nnx.Rngs(0))
+
+
+def lowers_the_loss(init, loss):
+    """A few steps of gradient descent on eight fixed images."""
+    images = (jax.random.uniform(jax.random.key(5), (8, 8, 8)) < 0.3).astype(jnp.float32)
+    objective = lambda p, key: expectation(lambda key, x: loss(p, key, x))(key, images)
+
+    def step(params, key):
+        value, gradient = jax.value_and_grad(objective)(params, key)
+        return jax.tree.map(lambda p, g: p - 3e-3 * g, params, gradient), value
+
+    run = jax.jit(lambda p, keys: jax.lax.scan(step, p, keys)[1])
+    values = run(init(jax.random.key(0)), jax.random.split(jax.random.key(1), 40))
+    assert jnp.isfinite(values).all()
+    assert values[-5:].mean() < values[:5].mean() - 1
+
+
+def test_convolutional_networks_train():
+    encoder_init, encoder = functional(lambda rngs: ConvEncoder((8, 8), (4, 8), 3, rngs=rngs))
+    decoder_init, decoder = functional(lambda rngs: ConvDecoder(3, (8, 4), (8, 8), rngs=rngs))
+
+    def loss(p, key, x):
+        log_likelihood = lambda x, z: bernoulli_head.log_prob(x, decoder(p[1], z))
+        return vae.negative_elbo(key, lambda x: encoder(p[0], x), log_likelihood, x)
+
+    lowers_the_loss(lambda key: (encoder_init(key), decoder_init(key)), loss)
+
+
+def test_two_stochastic_layers_train():
+    shapes = {"q1": (64, 4), "q2": (4, 2), "p1": (2, 4)}
+    nets = {
+        name: functional(lambda rngs, i=i, o=o: GaussianMLP(i, (16,), o, rngs=rngs))
+        for name, (i, o) in shapes.items()
+    }
+    nets["x"] = functional(lambda rngs: MLP(4, (16,), 64, rngs=rngs))
+
+    def loss(p, key, x):
+        net = {name: lambda v, n=name: nets[n][1](p[n], v) for name in nets}
+        log_likelihood = lambda x, z: bernoulli_head.log_prob(x, net["x"](z))
+        return -vae.hierarchical_elbo(key, [net["q1"], net["q2"]], [net["p1"]], log_likelihood, x).elbo
+
+    lowers_the_loss(lambda key: {name: init(key) for name, (init, _) in nets.items()}, loss)

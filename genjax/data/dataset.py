@@ -1,12 +1,16 @@
 """What a data set is."""
 
+import hashlib
 from dataclasses import dataclass
 
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Integer, PRNGKeyArray
 
-__all__ = ["Dataset", "centred_levels"]
+from genjax._checks import check_count, check_integer, check_key, check_values
+
+__all__ = ["Dataset", "binarize", "centred_levels"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,12 @@ class Dataset:
         """Dimensions of one example."""
         return int(np.prod(self.event_shape))
 
+    def checksums(self) -> dict[str, str]:
+        """SHA-256 of the examples of each part, for a run's provenance."""
+        parts = {"train": self.train, "validation": self.validation, "test": self.test}
+        digest = lambda array: hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+        return {name: digest(array) for name, array in parts.items()}
+
 
 def centred_levels(levels: Int[Array, "..."], num_levels: int) -> Float[Array, "..."]:
     """Grey levels on the grid of [−1, 1] that a discretised logistic takes, x = 2 v / (num_levels − 1) − 1.
@@ -62,3 +72,39 @@ def centred_levels(levels: Int[Array, "..."], num_levels: int) -> Float[Array, "
     [-1.  0.  1.]
     """
     return 2 * levels.astype(jnp.float32) / (num_levels - 1) - 1
+
+
+def binarize(
+    key: PRNGKeyArray, levels: Integer[Array | np.ndarray, "*event"], *, num_levels: int = 256
+) -> Float[Array, "*event"]:
+    """Grey levels as coin flips, drawn anew at each call (dynamic binarisation).
+
+    P(x = 1) = v / (num_levels − 1)
+
+    Args:
+        key: of the draw.
+        levels: v, integers in 0..num_levels−1, of any shape.
+        num_levels: the number of levels, at least 2.
+
+    Returns:
+        x, zeros and ones, elementwise, in float32.
+
+    Raises:
+        TypeError: `levels` is not integer, or `key` is not a typed key.
+        ValueError: a level outside its range (NaN under `jit`), or `num_levels` below 2.
+
+    Source: Salakhutdinov and Murray (2008).
+
+    >>> print(binarize(jax.random.key(0), jnp.array([0, 255])))
+    [0. 1.]
+    """
+    check_key(key)
+    check_integer(levels=levels)
+    check_count(num_levels=num_levels)
+    if num_levels < 2:
+        raise ValueError(f"num_levels must be at least 2; got {num_levels}")
+    levels = jnp.asarray(levels).astype(jnp.int32)  # a byte cannot be compared with 256
+    in_range = (levels >= 0) & (levels < num_levels)
+    check_values("levels", levels, in_range, f"lie in 0..{num_levels - 1}")
+    x = jax.random.bernoulli(key, levels.astype(jnp.float32) / (num_levels - 1))
+    return jnp.where(in_range, x.astype(jnp.float32), jnp.nan)

@@ -3,9 +3,10 @@
 from genjax.training.driver import NonFiniteError, Progress, Selected, start, train
 from genjax.training.evaluate import describe, likelihood_entry, map_examples, over_seeds
 from genjax.training.fit import fit
-from genjax.training.steps import TrainState, make_step
+from genjax.training.steps import EmaState, TrainState, make_step, with_ema
 
 __all__ = [
+    "EmaState",
     "NonFiniteError",
     "Progress",
     "Selected",
@@ -18,4 +19,5 @@ __all__ = [
     "over_seeds",
     "start",
     "train",
+    "with_ema",
 ]

@@ -1,7 +1,7 @@
 """The outer loop: chunks of steps, and between them validation, selection, logging and a way to stop."""
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -9,7 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key, PyTree
 
+from genjax._checks import check_count
 from genjax.training.fit import fit
+from genjax.training.memory import check_memory
 from genjax.training.steps import Step
 
 __all__ = ["NonFiniteError", "Progress", "Selected", "start", "train"]
@@ -66,14 +68,15 @@ def train(
     *,
     num_steps: int,
     batch_size: int,
-    steps_per_call: int,
     validate_every: int,
+    log_every: int,
+    steps_per_call: int | None = None,
     patience: int | None = None,
     after_chunk: Callable[[Progress, dict[str, Any]], bool] = lambda progress, record: False,
 ) -> Progress:
     """Train all seeds to `num_steps`, selecting parameters by validation.
 
-    Chunks end at multiples of `steps_per_call` and of `validate_every`, so a resumed run takes the same chunks. With
+    Chunks end at multiples of `log_every` and of `validate_every`, so a resumed run takes the same chunks. With
     `patience`, training ends once every seed has gone that many validations without a new best.
 
     Args:
@@ -84,8 +87,10 @@ def train(
         validate: `validate(params) -> cost`, of one seed, the same numbers each time it is called.
         num_steps: the step to stop at.
         batch_size: examples a step.
-        steps_per_call: steps in one dispatch.
         validate_every: steps between validations.
+        log_every: steps between records.
+        steps_per_call: steps in one dispatch; 1 where a loop on the device is slow (convolutions on a CPU), by
+            default a whole chunk.
         patience: validations without improvement before stopping; None never stops.
         after_chunk: called after each chunk with the progress and a record of means over the chunk; true stops.
 
@@ -94,7 +99,9 @@ def train(
 
     Raises:
         NonFiniteError: a metric of some step is NaN or infinite; the step and the seed are named.
+        MemoryError: the compiled step needs more memory than is free.
     """
+    check_count(num_steps=num_steps, validate_every=validate_every, log_every=log_every)
 
     @partial(jax.jit, static_argnames="length")
     def advance(state: Any, keys: Array, data: PyTree[Array], length: int):
@@ -107,13 +114,25 @@ def train(
             *progress
         )
 
+    @cache
+    def compiled(length: int):
+        program = advance.lower(progress.state, keys, data, length=length).compile()
+        check_memory(program)
+        return program
+
     done = int(progress.state.step.max())
     while done < num_steps and not _exhausted(progress.selected, patience):
-        target = min(num_steps, _next(done, steps_per_call), _next(done, validate_every))
-        state, metrics = advance(progress.state, keys, data, target - done)
-        metrics = jax.tree.map(np.asarray, metrics)
-        _check_finite(metrics, done)
-        done, progress = target, progress._replace(state=state)
+        begun = done
+        target = min(num_steps, _next(done, log_every), _next(done, validate_every))
+        state, parts = progress.state, []
+        while done < target:
+            length = min(steps_per_call or target, target - done)
+            state, metrics = compiled(length)(state, keys, data)
+            parts.append(metrics)
+            done += length
+        metrics = jax.tree.map(lambda *leaves: np.concatenate(leaves, axis=1), *parts)
+        _check_finite(metrics, begun)
+        progress = progress._replace(state=state)
         record: dict[str, Any] = {"step": done}
         record |= {name: values.mean(axis=1).tolist() for name, values in metrics.items()}
         if done % validate_every == 0 or done == num_steps:

@@ -15,24 +15,53 @@ from typing import Any
 
 import numpy as np
 
+from genjax.data.dataset import Dataset
+from genjax.data.files import DataError
 from genjax.training.driver import NonFiniteError
 
-__all__ = ["RunError", "RunFolder", "exit_on_fault"]
+__all__ = ["Interrupted", "RunError", "RunFolder", "UsageError", "exit_on_fault", "warn"]
 
-PACKAGES = ("jax", "jaxlib", "numpy", "flax", "optax")
+PACKAGES = ("jax", "jaxlib", "numpy", "flax", "optax", "orbax-checkpoint")
 
 
 class RunError(Exception):
     """A fault the user can mend; its message says how."""
 
 
+class UsageError(RunError):
+    """Arguments that do not go together."""
+
+
+class Interrupted(Exception):
+    """A signal ended the run; a checkpoint holds it."""
+
+    def __init__(self, number: int, step: int, path: Path):
+        super().__init__(
+            f"stopped at step {step}; go on with the same command and --resume (run folder {path})"
+        )
+        self.number = number
+
+
 @contextlib.contextmanager
 def exit_on_fault() -> Iterator[None]:
-    """End a script with one line and code 1 where the user can mend the fault, without a traceback."""
+    """End a script with one line and no traceback where the user can mend the fault.
+
+    Code 1 for a fault, 2 for wrong usage, and 128 plus the number of a signal.
+    """
+    codes = {UsageError: 2, RunError: 1, NonFiniteError: 1, DataError: 1, MemoryError: 1}
     try:
         yield
-    except (RunError, NonFiniteError) as error:
-        raise SystemExit(f"{Path(sys.argv[0]).name}: {error}") from error
+    except Interrupted as error:
+        warn(str(error))
+        raise SystemExit(128 + error.number) from error
+    except tuple(codes) as error:
+        warn(str(error))
+        raise SystemExit(next(code for kind, code in codes.items() if isinstance(error, kind))) from error
+
+
+def warn(message: str) -> None:
+    """One line on standard error, with the script's name."""
+    print(f"{Path(sys.argv[0]).name}: {message}", file=sys.stderr, flush=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,12 +75,13 @@ class RunFolder:
     path: Path
 
     @classmethod
-    def create(cls, path: Path, config: Any) -> "RunFolder":
+    def create(cls, path: Path, config: Any, *, data: Dataset | None = None) -> "RunFolder":
         """Make the folder and write `config.json`.
 
         Args:
             path: a folder that does not exist or is empty.
             config: a dataclass of plain values.
+            data: the data set, whose checksums go into the provenance.
 
         Raises:
             RunError: the folder holds something already, or cannot be written.
@@ -62,10 +92,47 @@ class RunFolder:
             if any(path.iterdir()):
                 raise RunError(f"{path} already holds a run; choose another --out or remove it")
             run = cls(path)
-            run.write_json("config.json", {"config": dataclasses.asdict(config), "provenance": provenance()})
+            facts = provenance() | ({"data": data.checksums()} if data else {})
+            run.write_json("config.json", {"config": dataclasses.asdict(config), "provenance": facts})
         except OSError as error:
             raise RunError(f"cannot write to {path}: {error.strerror}; choose another --out") from error
         return run
+
+    @classmethod
+    def reopen(cls, path: Path, config: Any, *, free: tuple[str, ...]) -> "RunFolder":
+        """Open the folder of a run to go on with it.
+
+        Args:
+            path: the folder.
+            config: the configuration now; it must be the run's own, but for the fields in `free`.
+            free: names of fields that may differ.
+
+        Raises:
+            UsageError: there is no run, or the configuration differs; the fields are named.
+        """
+        path = Path(path)
+        try:
+            saved = json.loads((path / "config.json").read_text(encoding="utf-8"))["config"]
+        except FileNotFoundError as error:
+            raise UsageError(
+                f"there is no run in {path} to resume; leave out --resume to start one"
+            ) from error
+        except (OSError, ValueError, KeyError) as error:
+            raise RunError(f"cannot read {path / 'config.json'}: {error}") from error
+        now = json.loads(json.dumps(_plain(dataclasses.asdict(config))))
+        differing = [
+            f"{name} was {saved.get(name)} and is {now.get(name)}"
+            for name in sorted(saved.keys() | now.keys())
+            if name not in free and saved.get(name) != now.get(name)
+        ]
+        if differing:
+            raise UsageError(f"the run in {path} has another configuration: {'; '.join(differing)}")
+        return cls(path)
+
+    def forget_after(self, step: int) -> None:
+        """Drop the lines of `metrics.jsonl` beyond a step, which a resumed run writes again."""
+        kept = [record for record in self.read_log() if record["step"] <= step]
+        self.write_text("metrics.jsonl", "".join(json.dumps(record) + "\n" for record in kept))
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Write a file whole or not at all."""
@@ -83,7 +150,9 @@ class RunFolder:
             file.write(json.dumps(_plain(record), allow_nan=False) + "\n")
 
     def read_log(self) -> list[dict[str, Any]]:
-        """All lines of `metrics.jsonl`."""
+        """All lines of `metrics.jsonl`; none where it is not there."""
+        if not (self.path / "metrics.jsonl").exists():
+            return []
         with (self.path / "metrics.jsonl").open(encoding="utf-8") as file:
             return [json.loads(line) for line in file]
 

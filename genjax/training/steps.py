@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Int, PRNGKeyArray, PyTree
 
-__all__ = ["TrainState", "make_step"]
+__all__ = ["EmaState", "TrainState", "make_step", "with_ema"]
 
 
 class TrainState(NamedTuple):
@@ -28,7 +28,27 @@ class TrainState(NamedTuple):
     opt_state: PyTree[Any]
 
 
-Init = Callable[[PyTree[Array]], TrainState]
+class EmaState(NamedTuple):
+    """A state whose parameters, as others read them, are a moving average.
+
+    Args:
+        inner: the state of the step that is wrapped.
+        params: the exponential moving average of its parameters.
+
+    >>> EmaState(TrainState(jnp.array(3), {}, ()), {}).step.item()
+    3
+    """
+
+    inner: Any
+    params: PyTree[Array]
+
+    @property
+    def step(self) -> Int[Array, ""]:
+        """Steps taken."""
+        return self.inner.step
+
+
+Init = Callable[[PyTree[Array]], Any]
 Step = Callable[[Any, PRNGKeyArray, PyTree[Array]], tuple[Any, dict[str, Array]]]
 
 
@@ -69,3 +89,38 @@ def make_step(loss: Callable[..., Any], optimizer: optax.GradientTransformation)
         return TrainState(state.step + 1, params, opt_state), metrics
 
     return init, step
+
+
+def with_ema(init: Init, step: Step, decay: float) -> tuple[Init, Step]:
+    """Average the parameters of a step exponentially, starting at the initial ones and so without debiasing.
+
+    ema ← decay · ema + (1 − decay) · params, after every step
+
+    Args:
+        init: `init(params) -> state`.
+        step: `step(state, key, batch) -> (state, metrics)`.
+        decay: in [0, 1).
+
+    Returns:
+        `init` and `step` of an `EmaState`, whose `params` are the average and whose `inner` is the state.
+
+    Raises:
+        ValueError: `decay` is out of range.
+
+    >>> init, step = with_ema(*make_step(lambda p, key, batch: -p, optax.sgd(1.0)), 0.5)
+    >>> print(step(init(jnp.zeros(())), jax.random.key(0), None)[0].params)
+    0.5
+    """
+    if not 0 <= decay < 1:
+        raise ValueError(f"decay must lie in [0, 1); got {decay}")
+
+    def init_ema(params: PyTree[Array]) -> EmaState:
+        return EmaState(init(params), jax.tree.map(jnp.copy, params))
+
+    def step_ema(
+        state: EmaState, key: PRNGKeyArray, batch: PyTree[Array]
+    ) -> tuple[EmaState, dict[str, Array]]:
+        inner, metrics = step(state.inner, key, batch)
+        return EmaState(inner, optax.incremental_update(inner.params, state.params, 1 - decay)), metrics
+
+    return init_ema, step_ema

@@ -2,15 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PRNGKeyArray
 
-from genjax.data import Circle, Dataset, centred_levels, digits
-from genjax.nn import Head, discretized_logistic_head, normal_head
+from genjax.data import Circle, Dataset, binarize, binarized_mnist, centred_levels, digits, mnist
+from genjax.nn import Head, bernoulli_head, discretized_logistic_head, normal_head
 
-__all__ = ["Task", "circle_task", "digits_task"]
+__all__ = ["TASKS", "Task"]
 
 
 @dataclass(frozen=True)
@@ -21,11 +22,15 @@ class Task:
         dataset: the examples as stored.
         observe: `observe(key, stored) -> x`, one example as the model sees it; random where the data are.
         head: the likelihood of x.
+        low: the value of x that pictures show white.
+        high: the value of x that pictures show black.
     """
 
     dataset: Dataset
     observe: Callable[[PRNGKeyArray, Array], Array]
     head: Head
+    low: float = 0.0
+    high: float = 1.0
 
     @property
     def num_levels(self) -> int | None:
@@ -33,14 +38,30 @@ class Task:
         return 1 if self.head.discrete else None
 
 
-def digits_task() -> Task:
-    """Digits of 8×8 pixels under a discretised logistic over their 17 levels."""
-    dataset = digits()
-    return Task(dataset, lambda key, levels: centred_levels(levels, 17), discretized_logistic_head(17))
+def _digits(download: bool) -> Task:
+    observe = lambda key, levels: centred_levels(levels, 17)
+    return Task(digits(), observe, discretized_logistic_head(17), low=-1.0)
 
 
-def circle_task() -> Task:
-    """20,000 points of a noisy circle of radius 2 under a Gaussian."""
+def _mnist(download: bool) -> Task:
+    return Task(mnist(download=download), partial(binarize, num_levels=256), bernoulli_head)
+
+
+def _binarized_mnist(download: bool) -> Task:
+    observe = lambda key, bits: bits.astype(jnp.float32)
+    return Task(binarized_mnist(download=download), observe, bernoulli_head)
+
+
+def _circle(download: bool) -> Task:
     points = Circle().sample(jax.random.key(0), 24_000)
     train, validation, test = jnp.split(points, [20_000, 22_000])
     return Task(Dataset("circle", train, validation, test), lambda key, x: x, normal_head)
+
+
+TASKS: dict[str, Callable[[bool], Task]] = {
+    "digits": _digits,
+    "mnist": _mnist,
+    "binarized-mnist": _binarized_mnist,
+    "circle": _circle,
+}
+"""What a preset's `data` names; the argument says whether missing files may be downloaded."""

@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from genjax.training import NonFiniteError, make_step, start, train
+from genjax.training import NonFiniteError, make_step, start, train, with_ema
 from genjax.training.driver import Progress
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")
@@ -17,7 +17,7 @@ KEYS = jax.random.split(jax.random.key(0), 2)
 DATA = jnp.ones((4, 1))
 # The parameter walks up by 0.1 a step, whatever the data: every number below is known.
 INIT, STEP = make_step(lambda params, key, batch: -jnp.sum(params), optax.sgd(0.1))
-run = partial(train, KEYS, STEP, data=DATA, batch_size=2, steps_per_call=5, validate_every=5)
+run = partial(train, KEYS, STEP, data=DATA, batch_size=2, log_every=5, validate_every=5)
 
 
 def begin(offsets=(0.0, 1.0)):
@@ -43,7 +43,7 @@ def test_patience_stops_when_no_seed_improves():
 def test_going_on_from_any_step_is_the_uninterrupted_run(cut):
     loss = lambda params, key, batch: jnp.sum((params - jax.random.normal(key)) ** 2)
     init, step = make_step(loss, optax.adam(0.1))
-    go = partial(train, KEYS, step, data=DATA, batch_size=2, steps_per_call=4, validate_every=10)
+    go = partial(train, KEYS, step, data=DATA, batch_size=2, log_every=4, validate_every=10)
     validate = lambda params: (params - 0.3) ** 2
     fresh = lambda: start(jax.vmap(init)(jnp.zeros(2)))
     whole = go(fresh(), validate=validate, num_steps=30)
@@ -76,7 +76,7 @@ def test_the_first_bad_step_is_named_and_nothing_after_it_is_reported():
             lambda p: p["n"],
             num_steps=50,
             batch_size=1,
-            steps_per_call=5,
+            log_every=5,
             validate_every=5,
             after_chunk=after,
         )
@@ -89,3 +89,42 @@ def test_records_hold_means_of_every_seed():
     assert [r["step"] for r in records] == [5, 10]
     np.testing.assert_allclose(records[0]["loss"], [-0.2, -1.2], rtol=1e-5)
     np.testing.assert_allclose(records[1]["validation_best"], [0.5, 1.5], rtol=1e-5)
+
+
+def test_single_steps_are_the_scan():
+    whole = run(begin(), validate=jnp.sum, num_steps=12)
+    single = run(begin(), validate=jnp.sum, num_steps=12, steps_per_call=1)
+    np.testing.assert_allclose(single.state.params, whole.state.params, rtol=1e-6)
+    np.testing.assert_allclose(single.selected.value, whole.selected.value, rtol=1e-6)
+
+
+def test_a_step_that_cannot_fit_is_refused_before_it_runs():
+    loss = lambda params, key, batch: jnp.sum(
+        params * jnp.cumsum(jax.random.normal(key, (2_000_000, 10_000)), 0)[-1, 0]
+    )
+    init, step = make_step(loss, optax.sgd(0.1))
+    with pytest.raises(MemoryError, match=r"needs about \d+\.\d GiB and \d+\.\d GiB are free"):
+        train(
+            KEYS,
+            step,
+            start(jax.vmap(init)(jnp.zeros(2))),
+            DATA,
+            jnp.sum,
+            num_steps=1,
+            batch_size=1,
+            validate_every=1,
+            log_every=1,
+        )
+
+
+def test_ema_is_the_average_written_out():
+    init, step = with_ema(*make_step(lambda params, key, batch: -jnp.sum(params), optax.sgd(1.0)), 0.8)
+    state, ema = init(jnp.zeros(())), 0.0
+    for n in range(1, 6):
+        state, _ = step(state, jax.random.key(n), None)
+        ema = 0.8 * ema + 0.2 * n
+        np.testing.assert_allclose(state.params, ema, rtol=1e-6)
+        np.testing.assert_allclose(state.inner.params, n, rtol=1e-6)
+    assert state.step == 5
+    with pytest.raises(ValueError, match=r"decay must lie in \[0, 1\); got 1.0"):
+        with_ema(init, step, 1.0)

@@ -1,14 +1,16 @@
 """Run folders and the numbers of reports."""
 
 import json
+import re
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
 from genjax import Kind
-from genjax.training import describe, likelihood_entry, over_seeds
-from genjax.training.run import RunError, RunFolder, exit_on_fault
+from genjax.data.files import DataError
+from genjax.training import NonFiniteError, describe, likelihood_entry, over_seeds
+from genjax.training.run import RunError, RunFolder, UsageError, exit_on_fault
 
 
 @dataclass(frozen=True)
@@ -31,10 +33,42 @@ def test_a_used_folder_is_refused_and_left_alone(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
 
 
-def test_an_unwritable_folder_is_one_clear_line(tmp_path):
+def test_an_unwritable_folder_is_one_clear_line(tmp_path, capsys):
     (tmp_path / "file").write_text("")
-    with pytest.raises(SystemExit, match=r"cannot write to .*choose another --out"), exit_on_fault():
+    with pytest.raises(SystemExit) as stopped, exit_on_fault():
         RunFolder.create(tmp_path / "file" / "run", Config())
+    assert stopped.value.code == 1
+    assert re.fullmatch(r".*: cannot write to .*; choose another --out\n", capsys.readouterr().err)
+
+
+def test_another_configuration_is_named_and_nothing_there_is_usage(tmp_path):
+    RunFolder.create(tmp_path / "run", Config())
+    assert RunFolder.reopen(tmp_path / "run", Config(), free=()).path == tmp_path / "run"
+    with pytest.raises(UsageError, match="steps was 3 and is 4"):
+        RunFolder.reopen(tmp_path / "run", Config(4), free=())
+    RunFolder.reopen(tmp_path / "run", Config(4), free=("steps",))
+    with pytest.raises(UsageError, match=r"there is no run in .* to resume"):
+        RunFolder.reopen(tmp_path / "other", Config(), free=())
+    (tmp_path / "run" / "config.json").write_text("{")
+    with pytest.raises(RunError, match="cannot read"):
+        RunFolder.reopen(tmp_path / "run", Config(), free=())
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (UsageError("x"), 2),
+        (RunError("x"), 1),
+        (NonFiniteError("x"), 1),
+        (DataError("x"), 1),
+        (MemoryError("x"), 1),
+    ],
+)
+def test_exit_codes(error, code, capsys):
+    with pytest.raises(SystemExit) as stopped, exit_on_fault():
+        raise error
+    assert stopped.value.code == code
+    assert capsys.readouterr().err.endswith(": x\n")
 
 
 def test_json_is_written_whole_and_without_nan(tmp_path):

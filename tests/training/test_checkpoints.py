@@ -1,0 +1,158 @@
+"""Checkpoints that can be trusted: a flipped byte is found, another structure is refused, a run goes on exactly."""
+
+import os
+import signal
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from genjax.training import NonFiniteError, make_step, start, train
+from genjax.training.checkpoints import Checkpoints
+from genjax.training.run import Interrupted, RunError, RunFolder
+from genjax.training.session import Session
+
+pytestmark = pytest.mark.usefixtures("standard_promotion")
+
+TREE = {"w": jnp.arange(3000.0), "n": jnp.array(7), "nested": (jnp.ones((2, 2), jnp.bfloat16),)}
+
+
+@pytest.fixture
+def saved(tmp_path):
+    checkpoints = Checkpoints(tmp_path / "checkpoints", keep=2)
+    for step in (1, 2, 3):
+        checkpoints.save(step, jax.tree.map(lambda leaf, s=step: leaf + jnp.asarray(s, leaf.dtype), TREE))
+    checkpoints.close()
+    return tmp_path / "checkpoints"
+
+
+def assert_same_bits(a, b):
+    for x, y in zip(*map(jax.tree.leaves, (a, b)), strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+def test_the_newest_is_restored_and_older_ones_are_dropped(saved):
+    step, tree = Checkpoints(saved).restore(TREE)
+    assert step == 3
+    assert_same_bits(tree, jax.tree.map(lambda leaf: leaf + jnp.asarray(3, leaf.dtype), TREE))
+    assert len([p for p in saved.iterdir() if p.is_dir()]) == 2
+
+
+def data_files(folder):
+    return sorted(
+        (p for p in folder.rglob("*") if p.is_file() and "/d/" in str(p)), key=lambda p: -p.stat().st_size
+    )
+
+
+def test_a_flipped_byte_is_found_and_the_checkpoint_before_is_used(saved, capsys):
+    newest = max((p for p in saved.iterdir() if p.is_dir()), key=lambda p: int(p.name.split("_")[-1]))
+    for file in data_files(newest):
+        content = bytearray(file.read_bytes())
+        content[len(content) // 2] ^= 0x10
+        file.write_bytes(content)
+    step, tree = Checkpoints(saved).restore(TREE)
+    assert step == 2
+    assert_same_bits(tree["n"], jnp.array(9))
+    assert "checkpoint 3 is damaged and passed over" in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_another_model_is_refused_by_name(saved):
+    with pytest.raises(RunError, match=r"\['w'\] is float32\[3000\] there and float32\[10\] here"):
+        Checkpoints(saved).restore(TREE | {"w": jnp.zeros(10)})
+    with pytest.raises(RunError, match=r"\['extra'\] is absent there"):
+        Checkpoints(saved).restore(TREE | {"extra": jnp.zeros(1)})
+
+
+def test_nothing_to_restore_is_an_error(tmp_path):
+    with pytest.raises(RunError, match="no intact checkpoint"):
+        Checkpoints(tmp_path / "none").restore(TREE)
+
+
+# A noisy step, so that going on with a wrong key or step would show.
+INIT, STEP = make_step(
+    lambda params, key, batch: jnp.sum((params - jax.random.normal(key, params.shape)) ** 2), optax.adam(0.1)
+)
+KEYS = jax.random.split(jax.random.key(0), 2)
+DATA = jnp.ones((4, 1))
+go = partial(
+    train,
+    KEYS,
+    STEP,
+    data=DATA,
+    validate=lambda params: jnp.sum(params**2),
+    num_steps=60,
+    batch_size=2,
+    validate_every=20,
+    log_every=7,
+)
+
+
+def fresh():
+    return start(jax.vmap(INIT)(jnp.zeros((2, 3))))
+
+
+@pytest.mark.parametrize("stop_at", [7, 20, 35, 56])
+def test_an_interrupted_run_goes_on_bit_for_bit(stop_at, tmp_path):
+    whole = go(progress=fresh())
+    run = RunFolder(tmp_path)
+
+    def interrupted(session, progress, record):
+        if record["step"] >= stop_at:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return session.after_chunk(progress, record)
+
+    with (
+        pytest.raises(Interrupted, match=f"stopped at step {stop_at}"),
+        Session(run, num_steps=60) as session,
+    ):
+        go(progress=fresh(), after_chunk=partial(interrupted, session))
+    with Session(run, num_steps=60) as session:
+        resumed = go(progress=session.resume(fresh()), after_chunk=session.after_chunk)
+    assert_same_bits(resumed, whole)
+    steps = [record["step"] for record in run.read_log()]
+    assert steps == sorted(set(steps))
+    assert steps[-1] == 60
+
+
+def test_lines_logged_after_the_checkpoint_are_written_once(tmp_path):
+    run = RunFolder(tmp_path)
+    for step in (7, 14, 20):
+        run.log({"step": step})
+    run.forget_after(14)
+    assert [record["step"] for record in run.read_log()] == [7, 14]
+
+
+def test_a_diverging_run_keeps_its_last_good_progress(tmp_path):
+    init, step = make_step(
+        lambda params, key, batch: jnp.sum(jnp.where(params < -6.5, jnp.nan, params)), optax.sgd(1.0)
+    )
+    begun = start(jax.vmap(init)(jnp.zeros(2)))
+    with (
+        pytest.raises(NonFiniteError, match="at step 8"),
+        Session(RunFolder(tmp_path), num_steps=50) as session,
+    ):
+        train(
+            KEYS,
+            step,
+            begun,
+            DATA,
+            jnp.sum,
+            num_steps=50,
+            batch_size=1,
+            validate_every=50,
+            log_every=5,
+            after_chunk=session.after_chunk,
+        )
+    step, progress = Checkpoints(tmp_path / "checkpoints").restore(begun)
+    assert step == 5
+    assert jnp.isfinite(progress.state.params).all()
+
+
+def test_signal_handlers_are_given_back(tmp_path):
+    before = signal.getsignal(signal.SIGTERM)
+    with Session(RunFolder(tmp_path), num_steps=1):
+        assert signal.getsignal(signal.SIGTERM) != before
+    assert signal.getsignal(signal.SIGTERM) == before
