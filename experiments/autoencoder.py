@@ -50,9 +50,10 @@ def main(config: Config) -> None:
     from genjax import autoencoder, expectation, metrics, nn, vae
     from genjax.training import describe, figures, make_step, over_seeds, start, train
     from genjax.training.report import write_report
-    from genjax.training.run import RunFolder
+    from genjax.training.run import RunFolder, check_positive
     from genjax.training.task import TASKS
 
+    check_positive(config, "steps", "batch_size", "seeds", "learning_rate", "latents", "validate_every")
     task = TASKS["digits"](False)
     dataset, dims = task.dataset, task.dataset.num_dims
     run = RunFolder.create(config.out, config, data=dataset)

@@ -66,7 +66,9 @@ class Config:
     """Also write TensorBoard events (needs the tensorboard extra)."""
 
 
-IMAGES = Config(steps=12_000, hidden=(400,), latents=32, weight_decay=1e-4, validate_every=1000)
+IMAGES = Config(
+    steps=10_000, hidden=(400,), latents=32, learning_rate=2e-3, weight_decay=1e-4, validate_every=1000
+)
 
 PRESETS = {
     "digits": ("Digits of 8×8 pixels, 17 grey levels", Config()),
@@ -92,10 +94,23 @@ def main(config: Config) -> None:
 
     from genjax import Kind, expectation, metrics, nn, vae
     from genjax.training import likelihood_entry, make_step, map_examples, over_seeds, start, train
-    from genjax.training.run import RunFolder
+    from genjax.training.run import RunFolder, check_positive
     from genjax.training.session import Session
     from genjax.training.task import TASKS
 
+    check_positive(
+        config,
+        "steps",
+        "batch_size",
+        "seeds",
+        "learning_rate",
+        "clip",
+        "num_samples",
+        "latents",
+        "validate_every",
+        "evidence_samples",
+        "evidence_examples",
+    )
     task = TASKS[config.data](config.download)
     dataset, dims = task.dataset, task.dataset.num_dims
     if config.resume:

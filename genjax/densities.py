@@ -6,7 +6,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Integer
 
 from genjax._checks import (
     check_count,
@@ -162,7 +162,7 @@ def continuous_bernoulli_log_prob(
     return _valid_sum(inside, jnp.where(small, near, far))
 
 
-def categorical_log_prob(x: Int[Array, "*event"], logits: Float[Array, "*event k"]) -> Float[Array, ""]:
+def categorical_log_prob(x: Integer[Array, "*event"], logits: Float[Array, "*event k"]) -> Float[Array, ""]:
     """Log-probability of class labels.
 
     log p(x) = Σ_i [ℓ_{i, x_i} − log Σ_k exp ℓ_{i, k}]
@@ -189,6 +189,7 @@ def categorical_log_prob(x: Int[Array, "*event"], logits: Float[Array, "*event k
             f"x {jnp.shape(x)}, logits {jnp.shape(logits)}"
         )
     check_not_nan(logits=logits)
+    x = x.astype(int)  # as bytes, 256 would wrap to 0 in the comparison
     inside = (x >= 0) & (x < logits.shape[-1])
     check_values("x", x, inside, f"lie in 0..{logits.shape[-1] - 1}")
     chosen = jnp.where(inside, x, 0)[..., None]

@@ -5,7 +5,7 @@ import math
 from dataclasses import dataclass
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Integer
 
 from genjax._checks import (
     check_count,
@@ -52,7 +52,7 @@ class Likelihood:
 
 
 def dequantize(
-    levels: Int[Array, "*event"], noise: Float[Array, "*event"], *, num_levels: int = 256
+    levels: Integer[Array, "*event"], noise: Float[Array, "*event"], *, num_levels: int = 256
 ) -> Float[Array, "*event"]:
     """Spread integer levels uniformly over their bins in [0, 1).
 
@@ -79,6 +79,7 @@ def dequantize(
     check_float(noise=noise)
     check_count(num_levels=num_levels)
     check_same_shape(levels=levels, noise=noise)
+    levels = levels.astype(int)  # as bytes, 256 would wrap to 0 in the comparison
     in_range = (levels >= 0) & (levels < num_levels)
     check_values("levels", levels, in_range, f"lie in 0..{num_levels - 1}")
     in_bin = (noise >= 0) & (noise < 1)

@@ -3,10 +3,11 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 import scipy.integrate
 import scipy.stats
 
-from genjax.data import Circle, centred_levels, digits
+from genjax.data import Circle, DataError, Dataset, centred_levels, digits
 
 
 def test_digits_are_split_without_overlap_and_the_same_each_time():
@@ -51,3 +52,16 @@ def test_circle_density_does_not_depend_on_the_angle_and_has_a_radial_gradient()
     np.testing.assert_allclose(a, b, rtol=1e-4)
     gradient = jax.grad(circle.log_prob)(jnp.array([0.0, 1.9]))
     np.testing.assert_allclose(gradient, [0.0, 10.0 - 1 / 1.9], rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("train", "message"),
+    [
+        (np.zeros((0, 2)), r"train must be \[n, ...\] with at least one example .*; got shape \(0, 2\)"),
+        (np.array([[0.0, 1.0], [np.nan, 0.0]]), "train must be finite; example 1 is not"),
+        (np.zeros((3, 4)), r"validation must be .* of shape \(4,\); got shape \(2, 2\)"),
+    ],
+)
+def test_bad_data_are_refused_before_training(train, message):
+    with pytest.raises(DataError, match=message):
+        Dataset("points", train, np.zeros((2, 2)), np.zeros((2, 2)))

@@ -109,6 +109,12 @@ def test_categorical_is_log_softmax_and_allows_excluded_classes():
     assert categorical_log_prob(jnp.array([2, 0]), logits) == -jnp.inf
 
 
+def test_labels_as_bytes_are_labels():
+    logits = jnp.linspace(0, 1, 256)
+    byte, integer = (categorical_log_prob(jnp.array(200, dtype), logits) for dtype in (jnp.uint8, jnp.int32))
+    assert byte == integer
+
+
 @given(
     mean=st.floats(-2, 2, width=32),
     log_scale=st.floats(-7, 4, width=32),

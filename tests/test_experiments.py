@@ -1,6 +1,8 @@
 """The scripts as a user runs them: tiny runs, help, wrong flags, used folders."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,12 +14,9 @@ ROOT = Path(__file__).parent.parent
 TINY = ["--steps", "4", "--validate-every", "2", "--batch-size", "8", "--hidden", "8", "--latents", "2"]
 
 
-def script(name, *arguments):
-    return subprocess.run(
-        [sys.executable, str(ROOT / "experiments" / name), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-    )
+def script(name, *arguments, **environment):
+    command = [sys.executable, str(ROOT / "experiments" / name), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env=os.environ | environment)
 
 
 @pytest.mark.parametrize("preset", ["digits", "circle"])
@@ -38,8 +37,8 @@ def test_vae_writes_a_run_that_explains_itself(preset, tmp_path):
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     kinds = [entry["kind"] for entry in summary["likelihood"].values()]
     assert kinds == ["lower bound", "estimate"]
-    assert ("bits_per_dim" in summary["likelihood"]["elbo"]) == (preset == "digits")
-    assert len(summary["likelihood"]["elbo"]["nll_nats"]["per_seed"]) == 2
+    assert ("bits_per_dim" in summary["likelihood"]["ELBO"]) == (preset == "digits")
+    assert len(summary["likelihood"]["ELBO"]["nll_nats"]["per_seed"]) == 2
     report = (tmp_path / "run" / "report.html").read_text()
     assert "data:image/png;base64" in report
     assert "http" not in report.replace("http-equiv", "")
@@ -64,11 +63,73 @@ def test_help_is_instant(name):
     assert "--learning-rate" in done.stdout
 
 
-def test_wrong_usage_ends_with_code_two_and_no_traceback(tmp_path):
-    for arguments in (["nonsense"], ["digits", "--stepz", "3"], ["digits", "--steps", "many"]):
-        done = script("vae.py", *arguments)
-        assert done.returncode == 2
-        assert "Traceback" not in done.stderr
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nonsense"], "digits"),
+        (["digits", "--stepz", "3"], "stepz"),
+        (["digits", "--steps", "many"], "many"),
+        (["digits", "--batch-size", "0"], "--batch-size must be above zero; got 0"),
+        (["digits", "--resume", "--out", "nowhere"], "there is no run in nowhere to resume"),
+    ],
+)
+def test_wrong_usage_ends_with_code_two_and_no_traceback(arguments, message):
+    done = script("vae.py", *arguments)
+    assert done.returncode == 2
+    assert message in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_missing_data_say_what_to_do(tmp_path):
+    done = script("vae.py", "mnist", "--out", tmp_path / "run", GENJAX_DATA=str(tmp_path))
+    assert done.returncode == 1
+    assert "GENJAX_DATA" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("GENJAX_DATA" not in os.environ, reason="needs real data: set GENJAX_DATA")
+@pytest.mark.parametrize("preset", ["mnist", "binarized-mnist"])
+def test_vae_on_mnist(preset, tmp_path):
+    done = script("vae.py", preset, *TINY, "--evidence-samples", "3", "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    provenance = json.loads((tmp_path / "run" / "config.json").read_text())["provenance"]
+    assert set(provenance["data"]) == {"train", "validation", "test"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_run_goes_on_to_the_same_summary(number, tmp_path):
+    arguments = [
+        "circle",
+        "--steps",
+        "300",
+        "--validate-every",
+        "50",
+        "--hidden",
+        "8",
+        "--evidence-samples",
+        "3",
+    ]
+    whole = script("vae.py", *arguments, "--out", tmp_path / "whole")
+    assert whole.returncode == 0, whole.stderr
+    out = tmp_path / "cut"
+    command = [sys.executable, str(ROOT / "experiments" / "vae.py"), *arguments, "--out", str(out)]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not (out / "metrics.jsonl").exists():
+        time.sleep(0.01)
+    running.send_signal(number)
+    _, stderr = running.communicate()
+    assert running.returncode == 128 + number
+    assert "go on with the same command and --resume" in stderr
+    assert not (out / "summary.json").exists()
+    again = script("vae.py", *arguments, "--out", out, "--resume")
+    assert again.returncode == 0, again.stderr
+    summaries = [json.loads((tmp_path / name / "summary.json").read_text()) for name in ("whole", "cut")]
+    for summary in summaries:
+        del summary["cost"]  # seconds
+    assert summaries[0] == summaries[1]
 
 
 def test_a_used_folder_is_refused_and_left_alone(tmp_path):

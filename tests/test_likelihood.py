@@ -19,6 +19,13 @@ def test_dequantization_keeps_the_level():
     np.testing.assert_array_equal(jnp.floor(x * 256).astype(int), levels)
 
 
+def test_bytes_are_levels_like_any_integers():
+    levels = jnp.array([0, 255], jnp.uint8)
+    np.testing.assert_array_equal(
+        dequantize(levels, jnp.zeros(2)), dequantize(levels.astype(int), jnp.zeros(2))
+    )
+
+
 @given(dims=st.integers(1, 3000), levels=st.integers(1, 65536))
 def test_the_uniform_density_costs_the_levels_in_bits(dims, levels):
     # On [0, 1) the uniform density has nll 0, and each of the levels costs log2(levels) bits.

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Integer, PRNGKeyArray
+from jaxtyping import Array, Float, Integer, PRNGKeyArray
 
 from genjax._checks import check_count, check_integer, check_key, check_values
+from genjax.data.files import DataError
 
 __all__ = ["Dataset", "binarize", "centred_levels"]
 
@@ -27,6 +28,9 @@ class Dataset:
         test_labels: classes of the test examples, or None.
         num_levels: grey levels of integer data; None for real data.
 
+    Raises:
+        DataError: a part is empty, has another event shape, or holds a NaN or an infinity.
+
     >>> points = np.zeros((4, 2))
     >>> Dataset("points", points, points[:1], points[1:]).num_dims
     2
@@ -40,6 +44,18 @@ class Dataset:
     validation_labels: np.ndarray | None = None
     test_labels: np.ndarray | None = None
     num_levels: int | None = None
+
+    def __post_init__(self) -> None:
+        for part in ("train", "validation", "test"):
+            array = getattr(self, part)
+            if array.ndim == 0 or len(array) == 0 or array.shape[1:] != self.event_shape:
+                raise DataError(
+                    f"{self.name}: {part} must be [n, ...] with at least one example of shape "
+                    f"{self.event_shape}; got shape {array.shape}"
+                )
+            if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
+                bad = int(np.argwhere(~np.isfinite(np.asarray(array)))[0][0])
+                raise DataError(f"{self.name}: {part} must be finite; example {bad} is not")
 
     @property
     def event_shape(self) -> tuple[int, ...]:
@@ -58,7 +74,7 @@ class Dataset:
         return {name: digest(array) for name, array in parts.items()}
 
 
-def centred_levels(levels: Int[Array, "..."], num_levels: int) -> Float[Array, "..."]:
+def centred_levels(levels: Integer[Array, "..."], num_levels: int) -> Float[Array, "..."]:
     """Grey levels on the grid of [−1, 1] that a discretised logistic takes, x = 2 v / (num_levels − 1) − 1.
 
     Args:

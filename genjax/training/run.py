@@ -19,7 +19,7 @@ from genjax.data.dataset import Dataset
 from genjax.data.files import DataError
 from genjax.training.driver import NonFiniteError
 
-__all__ = ["Interrupted", "RunError", "RunFolder", "UsageError", "exit_on_fault", "warn"]
+__all__ = ["Interrupted", "RunError", "RunFolder", "UsageError", "check_positive", "exit_on_fault", "warn"]
 
 PACKAGES = ("jax", "jaxlib", "numpy", "flax", "optax", "orbax-checkpoint")
 
@@ -57,6 +57,18 @@ def exit_on_fault() -> Iterator[None]:
     except tuple(codes) as error:
         warn(str(error))
         raise SystemExit(next(code for kind, code in codes.items() if isinstance(error, kind))) from error
+
+
+def check_positive(config: Any, *names: str) -> None:
+    """Raise UsageError unless the named options are above zero.
+
+    Args:
+        config: a dataclass of options.
+        names: its fields.
+    """
+    for name in names:
+        if not getattr(config, name) > 0:
+            raise UsageError(f"--{name.replace('_', '-')} must be above zero; got {getattr(config, name)}")
 
 
 def warn(message: str) -> None:
