@@ -156,3 +156,10 @@ def test_signal_handlers_are_given_back(tmp_path):
     with Session(RunFolder(tmp_path), num_steps=1):
         assert signal.getsignal(signal.SIGTERM) != before
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_tensorboard_events_are_written_on_request(tmp_path):
+    with Session(RunFolder(tmp_path), num_steps=7, tensorboard=True) as session:
+        go(progress=fresh(), num_steps=7, after_chunk=session.after_chunk)
+    (events,) = (tmp_path / "tensorboard").iterdir()
+    assert b"validation_best/1" in events.read_bytes()
