@@ -6,9 +6,9 @@ from typing import Any, ParamSpec, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.core import Tracer
 from jax.experimental import checkify
-from jaxtyping import Array, Bool
 
 from genjax import _guard as _guard  # also when the other project's __init__ won the installation
 
@@ -117,29 +117,27 @@ def check_count(**counts: Any) -> None:
             raise ValueError(f"{name} must be at least 1; got {count}")
 
 
-def check_values(name: str, array: Any, valid: Bool[Array, "..."], expected: str) -> None:
+def check_values(name: str, array: Any, valid: Any, expected: str) -> None:
     """Raise ValueError quoting the first value that is not `valid` (see `checked` for `jit`)."""
-    if _unchecked(valid) or jnp.size(valid) == 0:
-        return
-    position = jnp.argmin(jnp.ravel(valid))
-    value = jnp.ravel(array)[position]
     message = f"{name} must {expected}; got {{value}} at flat position {{position}}"
-    if isinstance(valid, Tracer):
+    if not isinstance(valid, Tracer):
+        valid = np.asarray(valid)  # NumPy, because a concrete check should compile nothing
+        if not valid.all():
+            position = int(np.argmin(valid))
+            raise ValueError(message.format(value=np.ravel(array)[position], position=position))
+    elif _checking.value and valid.size:
+        position = jnp.argmin(jnp.ravel(valid))
+        value = jnp.ravel(array)[position]
         checkify.check(jnp.all(valid), message, value=value, position=position)
-    elif not jnp.all(valid):
-        raise ValueError(message.format(value=value, position=position))
 
 
 def check_not_nan(**arrays: Any) -> None:
     """Raise ValueError quoting the place of the first NaN (see `checked` for `jit`)."""
     for name, array in arrays.items():
-        if not _unchecked(array):
+        if not isinstance(array, Tracer):
+            check_values(name, array, ~np.isnan(array), "not be NaN")
+        elif _checking.value:
             check_values(name, array, ~jnp.isnan(array), "not be NaN")
-
-
-def _unchecked(value: Any) -> bool:
-    """Whether nothing can be said of a value: it is traced, and not for `checked`."""
-    return isinstance(value, Tracer) and not _checking.value
 
 
 def _listed(shapes: dict[str, tuple[int, ...]]) -> str:

@@ -158,7 +158,7 @@ VALUES = [  # raised on concrete input and through `checked`; NaN under jit
     (divergences.js_categorical, (jnp.array([0.5, 0.6]), jnp.array([0.5, 0.5])), "the sum of p must be 1"),
     (negative_elbo, (NAN,), "x must not be NaN"),
     (partial(vae.elbo_terms, encode, log_likelihood), (TWO, NAN), "noise must not be NaN"),
-    (partial(vae.elbo_terms, lambda x: (NAN, TWO), log_likelihood), (TWO, TWO), "mean must not be NaN"),
+    (partial(vae.elbo_terms, lambda x: (x + NAN, TWO), log_likelihood), (TWO, TWO), "mean must not be NaN"),
     (partial(log_evidence, num_samples=3), (NAN,), "x must not be NaN"),
     (
         partial(metrics.mode_coverage, centers=jnp.zeros((1, 2)), std=-1.0),
