@@ -93,8 +93,11 @@ def main(config: Config) -> None:
 
     def judge(images):
         """The one measure for both models."""
-        compare = lambda fake: (metrics.frechet_distance(fake, real), metrics.precision_recall(real, fake))
-        frechet, support = jax.jit(jax.vmap(compare))(images)
+        compare = lambda fake, real: (
+            metrics.frechet_distance(fake, real),
+            metrics.precision_recall(real, fake),
+        )
+        frechet, support = jax.jit(jax.vmap(compare, (0, None)))(images, real)
         return {
             "frechet_distance_pixels": over_seeds(frechet),
             "precision": over_seeds(support.precision),

@@ -200,8 +200,8 @@ def main(config: Config) -> None:
         return vae.log_evidence(key_noise, *model(params), x, num_samples=config.evidence_samples)
 
     def over_test(measure, examples):
-        one_seed = lambda params, key: map_examples(partial(measure, params), key, examples)
-        return jax.jit(jax.vmap(one_seed))(params, key_test)
+        one_seed = lambda params, key, data: map_examples(partial(measure, params), key, data)
+        return jax.jit(jax.vmap(one_seed, (0, 0, None)))(params, key_test, examples)
 
     print(
         f"measuring {len(test)} test examples, {len(weighed)} of them "
@@ -225,8 +225,9 @@ def main(config: Config) -> None:
     sampling_started = time.perf_counter()
     jax.block_until_ready(draw(params, key_test))
     sampling = (time.perf_counter() - sampling_started) / (config.seeds * len(real)) * 1000
-    judge = jax.jit(jax.vmap(lambda fake: (metrics.frechet_distance(fake, real), metrics.diversity(fake))))
-    frechet, spread = judge(samples)
+    # Data are passed, not closed over: a compiler would fold what it can compute of a constant.
+    judge = lambda fake, real: (metrics.frechet_distance(fake, real), metrics.diversity(fake))
+    frechet, spread = jax.jit(jax.vmap(judge, (0, None)))(samples, real)
     real_spread = jax.jit(metrics.diversity)(real)
     active = jax.jit(jax.vmap(vae.active_units))(means)
     collapsed = jax.jit(jax.vmap(vae.collapsed_units))(means, log_vars)
