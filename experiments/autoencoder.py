@@ -57,17 +57,10 @@ def main(config: Config) -> None:
     task = TASKS["digits"](False)
     dataset, dims = task.dataset, task.dataset.num_dims
     run = RunFolder.create(config.out, config, data=dataset)
-    encoder_init, encoder = nn.functional(
-        lambda rngs: nn.GaussianMLP(dims, config.hidden, config.latents, rngs=rngs)
-    )
-    decoder_init, decoder = nn.functional(
-        lambda rngs: nn.MLP(config.latents, config.hidden[::-1], dims * task.head.num_outputs, rngs=rngs)
-    )
+    networks = nn.latent_model(dims, config.hidden, config.latents, task.head)
 
     def model(params):
-        encode = partial(encoder, params["encoder"])
-        log_likelihood = lambda x, z: task.head.log_prob(x, decoder(params["decoder"], z))
-        return encode, log_likelihood
+        return partial(networks.encode, params), partial(networks.log_likelihood, params)
 
     # One network, two losses: the autoencoder uses the mean as its code and ignores the variance.
     def autoencoder_loss(params, key, stored):
@@ -78,10 +71,6 @@ def main(config: Config) -> None:
     def vae_loss(params, key, stored):
         key_data, key_noise = jax.random.split(key)
         return vae.negative_elbo(key_noise, *model(params), task.observe(key_data, stored))
-
-    def init(key):
-        key_encoder, key_decoder = jax.random.split(key)
-        return {"encoder": encoder_init(key_encoder), "decoder": decoder_init(key_decoder)}
 
     keys = jax.random.split(jax.random.key(config.seed), config.seeds)
     key_init, key_train, key_draw = jax.vmap(partial(jax.random.split, num=3), out_axes=1)(keys)
@@ -121,7 +110,9 @@ def main(config: Config) -> None:
         progress = train(
             key_train,
             step,
-            start(jax.jit(jax.vmap(lambda key, init_state=init_state: init_state(init(key))))(key_init)),
+            start(
+                jax.jit(jax.vmap(lambda key, init_state=init_state: init_state(networks.init(key))))(key_init)
+            ),
             jnp.asarray(dataset.train),
             lambda params, loss=loss: expectation(partial(loss, params))(key_validation, validation),
             num_steps=config.steps,
@@ -135,7 +126,7 @@ def main(config: Config) -> None:
         @jax.vmap
         def measure(params, key):
             encode, log_likelihood = model(params)
-            decode = lambda z: task.head.mean(decoder(params["decoder"], z))
+            decode = partial(networks.decode, params)
             codes = jax.vmap(lambda x: encode(x)[0])(x_train)
             distortion = -jnp.mean(jax.vmap(lambda x: log_likelihood(x, encode(x)[0]))(x_test))
             noise = jax.random.normal(key, (len(test), config.latents))

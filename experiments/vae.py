@@ -118,18 +118,10 @@ def main(config: Config) -> None:
     else:
         run = RunFolder.create(config.out, config, data=dataset)
 
-    # The model: two networks, and what their outputs mean.
-    encoder_init, encoder = nn.functional(
-        lambda rngs: nn.GaussianMLP(dims, config.hidden, config.latents, rngs=rngs)
-    )
-    decoder_init, decoder = nn.functional(
-        lambda rngs: nn.MLP(config.latents, config.hidden[::-1], dims * task.head.num_outputs, rngs=rngs)
-    )
+    networks = nn.latent_model(dims, config.hidden, config.latents, task.head)
 
     def model(params):
-        encode = partial(encoder, params["encoder"])
-        log_likelihood = lambda x, z: task.head.log_prob(x, decoder(params["decoder"], z))
-        return encode, log_likelihood
+        return partial(networks.encode, params), partial(networks.log_likelihood, params)
 
     # The loss of one example; jax.vmap does the rest.
     def loss(params, key, stored):
@@ -137,10 +129,6 @@ def main(config: Config) -> None:
         x = task.observe(key_data, stored)
         options = {"beta": config.beta, "num_samples": config.num_samples}
         return vae.negative_elbo(key_noise, *model(params), x, **options)
-
-    def init(key):
-        key_encoder, key_decoder = jax.random.split(key)
-        return {"encoder": encoder_init(key_encoder), "decoder": decoder_init(key_decoder)}
 
     schedule = optax.cosine_decay_schedule(config.learning_rate, config.steps)
     init_state, step = make_step(
@@ -161,7 +149,7 @@ def main(config: Config) -> None:
         checkpoint_every=config.checkpoint_seconds,
         tensorboard=config.tensorboard,
     ) as session:
-        progress = start(jax.jit(jax.vmap(lambda key: init_state(init(key))))(key_init))
+        progress = start(jax.jit(jax.vmap(lambda key: init_state(networks.init(key))))(key_init))
         if config.resume:
             progress = session.resume(progress)
         first_step = int(progress.state.step.max())
@@ -212,14 +200,13 @@ def main(config: Config) -> None:
     log_evidence = over_test(evidence, weighed)
 
     # Samples: decoded means of prior draws, as many as test examples they are compared with.
-    decode = lambda params, z: task.head.mean(decoder(params["decoder"], z))
     real = jax.vmap(task.observe)(jax.random.split(key_real, len(test)), test).reshape(len(test), dims)[:2000]
 
     @jax.jit
     @jax.vmap
     def draw(params, key):
         z = jax.random.normal(key, (len(real), config.latents))
-        return jax.vmap(partial(decode, params))(z)
+        return jax.vmap(partial(networks.decode, params))(z)
 
     samples = jax.block_until_ready(draw(params, key_test))
     sampling_started = time.perf_counter()
@@ -266,7 +253,7 @@ def main(config: Config) -> None:
     run.write_json("summary.json", summary)
     first = jax.tree.map(lambda leaf: leaf[0], params)
     pictures = draw_pictures(
-        run, task, config, jax.jit(jax.vmap(partial(decode, first))), real, samples[0], means[0]
+        run, task, config, jax.jit(jax.vmap(partial(networks.decode, first))), real, samples[0], means[0]
     )
     report(run, summary, pictures)
 

@@ -3,6 +3,7 @@
 from genjax.nn.conv import ConvDecoder, ConvEncoder
 from genjax.nn.functional import functional
 from genjax.nn.heads import Head, bernoulli_head, discretized_logistic_head, normal_head
+from genjax.nn.latent import LatentModel, latent_model
 from genjax.nn.mlp import MLP, GaussianMLP
 
 __all__ = [
@@ -11,8 +12,10 @@ __all__ = [
     "ConvEncoder",
     "GaussianMLP",
     "Head",
+    "LatentModel",
     "bernoulli_head",
     "discretized_logistic_head",
     "functional",
+    "latent_model",
     "normal_head",
 ]
