@@ -1,0 +1,235 @@
+"""Measure training steps per second of a VAE: genjax beside a PyTorch loop written for speed, on 2 CPU threads.
+
+    python experiments/benchmarks/torch_vae.py                          # two minutes
+    python experiments/benchmarks/torch_vae.py --out torch_vae.json
+    python experiments/benchmarks/torch_vae.py --rounds 1 --steps 20    # a tiny run, in seconds
+
+All sides train the same networks on the same random grey images, binarised anew at each step, and take turns in one
+process. Run it on an idle machine: other work slows the sides unequally. PyTorch is no dependency of genjax:
+`pip install torch`.
+"""
+
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from importlib import metadata, util
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import tyro
+
+THREADS = 2
+NUM_EXAMPLES = 10_000
+LEARNING_RATE = 1e-3
+
+
+@dataclass(frozen=True)
+class Config:
+    """Compare training steps per second of genjax and PyTorch."""
+
+    rounds: int = 7
+    """Turns each side takes, after one to warm up."""
+    steps: int = 300
+    """Steps a turn of the large case; the small one takes ten times as many."""
+    compile: bool = False
+    """Measure torch.compile too; it needs a C++ compiler."""
+    out: Path | None = None
+    """JSON file for the results."""
+
+
+class Case(NamedTuple):
+    """Sizes of one comparison: encoder dims–hidden–2·latents, decoder latents–hidden–dims."""
+
+    dims: int
+    hidden: int
+    latents: int
+    batch_size: int
+    steps_factor: int
+
+    @property
+    def num_parameters(self) -> int:
+        """Weights and biases of both networks."""
+        d, h, k = self.dims, self.hidden, self.latents
+        return (d * h + h) + (h * 2 * k + 2 * k) + (k * h + h) + (h * d + d)
+
+
+CASES = {"large": Case(784, 400, 20, 128, 1), "small": Case(64, 64, 8, 64, 10)}
+
+Side = Callable[[int], float]
+"""`side(num_steps)` trains on and returns the loss of the last step, so that all work is done when it returns."""
+
+
+def genjax_side(case: Case, data: Any) -> Side:
+    """`fit` of the negative ELBO, as a user of the library writes it."""
+    import jax
+    import jax.numpy as jnp
+    import optax
+    from flax import nnx
+
+    from genjax import expectation, nn, vae
+    from genjax.densities import bernoulli_log_prob
+    from genjax.training import fit, make_step
+
+    encoder_init, encoder = nn.functional(
+        lambda rngs: nn.GaussianMLP(case.dims, (case.hidden,), case.latents, activation=nnx.relu, rngs=rngs)
+    )
+    decoder_init, decoder = nn.functional(
+        lambda rngs: nn.MLP(case.latents, (case.hidden,), case.dims, activation=nnx.relu, rngs=rngs)
+    )
+
+    def loss(params, key, grey):
+        key_pixels, key_noise = jax.random.split(key)
+        x = jax.random.bernoulli(key_pixels, grey).astype(grey.dtype)
+        encode = partial(encoder, params["encoder"])
+        log_likelihood = lambda x, z: bernoulli_log_prob(x, decoder(params["decoder"], z))
+        return vae.negative_elbo(key_noise, encode, log_likelihood, x)
+
+    init, step = make_step(
+        lambda params, key, batch: expectation(partial(loss, params))(key, batch), optax.adam(LEARNING_RATE)
+    )
+    key_encoder, key_decoder, key_train = jax.random.split(jax.random.key(0), 3)
+    state = init({"encoder": encoder_init(key_encoder), "decoder": decoder_init(key_decoder)})
+    assert sum(leaf.size for leaf in jax.tree.leaves(state.params)) == case.num_parameters
+    images = jnp.asarray(data)
+
+    def side(num_steps: int) -> float:
+        nonlocal state
+        state, metrics = fit(
+            key_train, step, state, images, num_steps=num_steps, batch_size=case.batch_size, donate=True
+        )
+        return float(metrics["loss"][-1])
+
+    return side
+
+
+def torch_side(case: Case, data: Any, *, threads: int = THREADS, compiled: bool = False) -> Side:
+    """A loop over tensors in memory with fused Adam, no data loader and no synchronisation."""
+    import torch  # pyright: ignore[reportMissingImports]
+    from torch import nn  # pyright: ignore[reportMissingImports]
+    from torch.nn.functional import binary_cross_entropy_with_logits  # pyright: ignore[reportMissingImports]
+
+    torch.manual_seed(0)
+    encoder = nn.Sequential(
+        nn.Linear(case.dims, case.hidden), nn.ReLU(), nn.Linear(case.hidden, 2 * case.latents)
+    )
+    decoder = nn.Sequential(
+        nn.Linear(case.latents, case.hidden), nn.ReLU(), nn.Linear(case.hidden, case.dims)
+    )
+    params = [*encoder.parameters(), *decoder.parameters()]
+    assert sum(p.numel() for p in params) == case.num_parameters
+    optimizer = torch.optim.Adam(params, lr=LEARNING_RATE, fused=True)
+    images = torch.from_numpy(data)
+
+    def negative_elbo(x: Any, noise: Any) -> Any:
+        mean, raw = encoder(x).chunk(2, dim=1)
+        log_var = 12.0 * torch.tanh(raw / 12.0)  # as nn.GaussianMLP
+        logits = decoder(mean + torch.exp(log_var / 2) * noise)
+        kl = 0.5 * (mean.square() + torch.expm1(log_var) - log_var).sum()
+        return (binary_cross_entropy_with_logits(logits, x, reduction="sum") + kl) / case.batch_size
+
+    objective = torch.compile(negative_elbo) if compiled else negative_elbo
+
+    def side(num_steps: int) -> float:
+        torch.set_num_threads(threads)
+        loss = torch.zeros(())
+        for _ in range(num_steps):
+            grey = images.index_select(0, torch.randint(len(images), (case.batch_size,)))
+            x = torch.rand_like(grey).lt_(grey)  # half the time of torch.bernoulli
+            loss = objective(x, torch.randn(case.batch_size, case.latents))
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+        return loss.item()
+
+    return side
+
+
+def measure(sides: dict[str, Side], num_steps: int, rounds: int) -> dict[str, list[float]]:
+    """Steps per second of every side in every round, the sides taking turns."""
+    rates: dict[str, list[float]] = {name: [] for name in sides}
+    for side in sides.values():
+        side(num_steps)
+    for _ in range(rounds):
+        for name, side in sides.items():
+            started = time.perf_counter()
+            side(num_steps)
+            rates[name].append(num_steps / (time.perf_counter() - started))
+    return rates
+
+
+def summarise(rates: dict[str, list[float]]) -> dict[str, dict[str, float]]:
+    """Median rate of every side, and the ratio of genjax to it, round by round."""
+    summary = {}
+    for name, values in rates.items():
+        ratios = [ours / theirs for ours, theirs in zip(rates["genjax"], values, strict=True)]
+        summary[name] = {
+            "steps_per_second": statistics.median(values),
+            "ratio": statistics.median(ratios),
+            "ratio_min": min(ratios),
+            "ratio_max": max(ratios),
+        }
+    return summary
+
+
+def main(config: Config) -> None:
+    if min(config.rounds, config.steps) < 1:
+        raise SystemExit("torch_vae.py: --rounds and --steps must be at least 1")
+    if util.find_spec("torch") is None:
+        raise SystemExit("torch_vae.py: PyTorch is missing; install it with `pip install torch`")
+    load = os.getloadavg()[0]  # before this script adds its own
+    if hasattr(os, "sched_setaffinity"):  # XLA takes as many threads as it may use cores
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])
+    # Spinning briefly, OpenMP's threads are as fast on an idle machine as by default (300,000), and PyTorch slows
+    # down beside other work by 2 and not by 13. PASSIVE would cost it a fifth, ACTIVE takes a core from genjax.
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    os.environ["JAX_PLATFORMS"] = "cpu"
+    import numpy as np
+
+    versions = {name: metadata.version(name) for name in ("jax", "flax", "optax", "torch", "numpy")}
+    results: dict[str, Any] = {
+        "schema_version": 1,
+        "versions": {"python": platform.python_version(), **versions},
+        "threads": THREADS,
+        "load_average": load,
+        "rounds": config.rounds,
+        "cases": {},
+    }
+    print(", ".join(f"{name} {version}" for name, version in results["versions"].items()))
+    print(f"{THREADS} CPU threads, {config.rounds} rounds, load average before the run {load:.1f}\n")
+    print(f"{'case':7}{'side':18}{'steps/s':>9}   genjax's ratio to it: median (min–max)")
+    for label, case in CASES.items():
+        data = np.random.default_rng(0).random((NUM_EXAMPLES, case.dims), dtype=np.float32)
+        sides = {
+            "genjax": genjax_side(case, data),
+            "torch": torch_side(case, data),
+            "torch, 1 thread": torch_side(case, data, threads=1),
+        }
+        if config.compile:
+            sides["torch.compile"] = torch_side(case, data, compiled=True)
+        num_steps = config.steps * case.steps_factor
+        rates = measure(sides, num_steps, config.rounds)
+        summary = summarise(rates)
+        results["cases"][label] = {
+            **case._asdict(),
+            "parameters": case.num_parameters,
+            "steps": num_steps,
+            "sides": summary,
+            "rates": rates,
+        }
+        for name, row in summary.items():
+            ratio = f"{row['ratio']:.2f} ({row['ratio_min']:.2f}–{row['ratio_max']:.2f})"
+            print(
+                f"{label:7}{name:18}{row['steps_per_second']:9.0f}   {'' if name == 'genjax' else ratio}",
+                flush=True,
+            )
+    if config.out:
+        config.out.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config))
