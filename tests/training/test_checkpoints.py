@@ -1,5 +1,6 @@
 """Checkpoints that can be trusted: a flipped byte is found, another structure is refused, a run goes on exactly."""
 
+import contextlib
 import os
 import signal
 from functools import partial
@@ -29,13 +30,18 @@ def saved(tmp_path):
     return tmp_path / "checkpoints"
 
 
+def restore(path, like):
+    with contextlib.closing(Checkpoints(path)) as checkpoints:
+        return checkpoints.restore(like)
+
+
 def assert_same_bits(a, b):
     for x, y in zip(*map(jax.tree.leaves, (a, b)), strict=True):
         np.testing.assert_array_equal(x, y)
 
 
 def test_the_newest_is_restored_and_older_ones_are_dropped(saved):
-    step, tree = Checkpoints(saved).restore(TREE)
+    step, tree = restore(saved, TREE)
     assert step == 3
     assert_same_bits(tree, jax.tree.map(lambda leaf: leaf + jnp.asarray(3, leaf.dtype), TREE))
     assert len([p for p in saved.iterdir() if p.is_dir()]) == 2
@@ -53,7 +59,7 @@ def test_a_flipped_byte_is_found_and_the_checkpoint_before_is_used(saved, capsys
         content = bytearray(file.read_bytes())
         content[len(content) // 2] ^= 0x10
         file.write_bytes(content)
-    step, tree = Checkpoints(saved).restore(TREE)
+    step, tree = restore(saved, TREE)
     assert step == 2
     assert_same_bits(tree["n"], jnp.array(9))
     assert "checkpoint 3 is damaged and passed over" in capsys.readouterr().err
@@ -61,14 +67,14 @@ def test_a_flipped_byte_is_found_and_the_checkpoint_before_is_used(saved, capsys
 
 def test_a_checkpoint_of_another_model_is_refused_by_name(saved):
     with pytest.raises(RunError, match=r"\['w'\] is float32\[3000\] there and float32\[10\] here"):
-        Checkpoints(saved).restore(TREE | {"w": jnp.zeros(10)})
+        restore(saved, TREE | {"w": jnp.zeros(10)})
     with pytest.raises(RunError, match=r"\['extra'\] is absent there"):
-        Checkpoints(saved).restore(TREE | {"extra": jnp.zeros(1)})
+        restore(saved, TREE | {"extra": jnp.zeros(1)})
 
 
 def test_nothing_to_restore_is_an_error(tmp_path):
     with pytest.raises(RunError, match="no intact checkpoint"):
-        Checkpoints(tmp_path / "none").restore(TREE)
+        restore(tmp_path / "none", TREE)
 
 
 # A noisy step, so that going on with a wrong key or step would show.
@@ -146,7 +152,7 @@ def test_a_diverging_run_keeps_its_last_good_progress(tmp_path):
             log_every=5,
             after_chunk=session.after_chunk,
         )
-    step, progress = Checkpoints(tmp_path / "checkpoints").restore(begun)
+    step, progress = restore(tmp_path / "checkpoints", begun)
     assert step == 5
     assert jnp.isfinite(progress.state.params).all()
 
