@@ -1,7 +1,7 @@
 """Train a variational autoencoder, measure it and draw it.
 
     python experiments/vae.py digits             # a minute on 2 cores; test bound about 87.5 nats
-    python experiments/vae.py mnist              # dynamic binarisation, ten minutes; needs GENJAX_DATA or --download
+    python experiments/vae.py mnist              # dynamic binarisation, six minutes; needs GENJAX_DATA or --download
     python experiments/vae.py binarized-mnist    # the canonical static binarisation
     python experiments/vae.py circle             # points in the plane
     python experiments/vae.py digits --steps 20 --evidence-samples 10     # a tiny run, in seconds
