@@ -12,6 +12,7 @@ import optax
 import pytest
 
 from genjax.training import NonFiniteError, make_step, start, train
+from genjax.training import checkpoints as checkpoints_module
 from genjax.training.checkpoints import Checkpoints
 from genjax.training.run import Interrupted, RunError, RunFolder
 from genjax.training.session import Session
@@ -63,6 +64,20 @@ def test_a_flipped_byte_is_found_and_the_checkpoint_before_is_used(saved, capsys
     assert step == 2
     assert_same_bits(tree["n"], jnp.array(9))
     assert "checkpoint 3 is damaged and passed over" in capsys.readouterr().err
+
+
+def test_numbers_that_read_well_but_are_wrong_are_found_by_their_checksum(tmp_path, capsys, monkeypatch):
+    """What a flipped byte does where the storage layer does not notice."""
+    with contextlib.closing(Checkpoints(tmp_path / "checkpoints")) as checkpoints:
+        checkpoints.save(1, TREE)
+        honest = checkpoints_module._checksums
+        monkeypatch.setattr(checkpoints_module, "_checksums", lambda tree: honest(TREE))
+        checkpoints.save(2, TREE | {"w": TREE["w"].at[1234].add(1.0)})
+        monkeypatch.undo()
+    step, tree = restore(tmp_path / "checkpoints", TREE)
+    assert step == 1
+    assert_same_bits(tree, TREE)
+    assert "checkpoint 2 is damaged and passed over: ['w'] fails its checksum" in capsys.readouterr().err
 
 
 def test_a_checkpoint_of_another_model_is_refused_by_name(saved):
