@@ -4,12 +4,12 @@
     python experiments/vae.py mnist              # dynamic binarisation, six minutes; needs GENJAX_DATA or --download
     python experiments/vae.py binarized-mnist    # the canonical static binarisation
     python experiments/vae.py circle             # points in the plane
+    python experiments/vae.py digits --conv --hidden 16 32     # convolutions
     python experiments/vae.py digits --steps 20 --evidence-samples 10     # a tiny run, in seconds
 
 Writes a run folder: config.json, metrics.jsonl, checkpoints/, summary.json, pictures and report.html.
 """
 
-import time
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,33 +17,17 @@ from typing import Literal
 
 import tyro
 
+from genjax.training.options import Options
+
 
 @dataclass(frozen=True)
-class Config:
+class Config(Options):
     """Train a variational autoencoder."""
 
     data: Literal["digits", "mnist", "binarized-mnist", "circle"] = "digits"
     """What to learn."""
     out: Path = Path("runs/vae-digits")
-    """Folder of the run; must be new or empty, or hold the run to --resume."""
-    resume: bool = False
-    """Go on with the run in --out from its newest intact checkpoint."""
-    download: bool = False
-    """Fetch data files that are missing."""
-    steps: int = 2000
-    """Optimisation steps."""
-    batch_size: int = 128
-    """Examples a step."""
-    seed: int = 0
-    """Seed of the first run; the others follow from it."""
-    seeds: int = 3
-    """Runs side by side, for error bars."""
-    learning_rate: float = 1e-3
-    """Peak of the cosine schedule."""
     weight_decay: float = 0.1
-    """Of AdamW."""
-    clip: float = 100.0
-    """Largest norm of a gradient."""
     beta: float = 1.0
     """Weight of the KL."""
     num_samples: int = 1
@@ -51,19 +35,13 @@ class Config:
     latents: int = 16
     """Dimensions of the latent."""
     hidden: tuple[int, ...] = (128, 128)
-    """Widths of the encoder's hidden layers; the decoder mirrors them."""
-    validate_every: int = 100
-    """Steps between validations; the best parameters are reported."""
-    patience: int | None = None
-    """Validations without improvement before stopping; by default never."""
-    checkpoint_seconds: float = 60.0
-    """Seconds between checkpoints."""
+    """Widths of the encoder's hidden layers, or channels of its convolutions; the decoder mirrors them."""
+    conv: bool = False
+    """Convolutions instead of dense layers; each halves the image."""
     evidence_samples: int = 5000
     """Importance samples of the test likelihood."""
     evidence_examples: int = 300
     """Test examples the importance-weighted likelihood is averaged over, from the first."""
-    tensorboard: bool = False
-    """Also write TensorBoard events (needs the tensorboard extra)."""
 
 
 IMAGES = Config(
@@ -90,35 +68,24 @@ PRESETS = {
 def main(config: Config) -> None:
     import jax
     import jax.numpy as jnp
-    import optax
 
-    from genjax import Kind, expectation, metrics, nn, vae
-    from genjax.training import likelihood_entry, make_step, map_examples, over_seeds, start, train
-    from genjax.training.run import RunFolder, check_positive
-    from genjax.training.session import Session
+    from genjax import Kind, metrics, nn, vae
+    from genjax.training import likelihood_entry, map_seeds, open_run, over_seeds, timed, train_seeds
+    from genjax.training.run import UsageError
     from genjax.training.task import TASKS
 
-    check_positive(
-        config,
-        "steps",
-        "batch_size",
-        "seeds",
-        "learning_rate",
-        "clip",
-        "num_samples",
-        "latents",
-        "validate_every",
-        "evidence_samples",
-        "evidence_examples",
-    )
     task = TASKS[config.data](config.download)
     dataset, dims = task.dataset, task.dataset.num_dims
-    if config.resume:
-        run = RunFolder.reopen(config.out, config, free=("out", "resume", "download", "checkpoint_seconds"))
-    else:
-        run = RunFolder.create(config.out, config, data=dataset)
-
-    networks = nn.latent_model(dims, config.hidden, config.latents, task.head)
+    try:
+        sizes = (config.hidden, config.latents, task.head)
+        networks = (
+            nn.conv_latent_model(dataset.event_shape, *sizes)
+            if config.conv
+            else nn.latent_model(dims, *sizes)
+        )
+    except ValueError as error:
+        raise UsageError(f"--conv: {error}") from error
+    run = open_run(config, dataset, "num_samples", "latents", "evidence_samples", "evidence_examples")
 
     def model(params):
         return partial(networks.encode, params), partial(networks.log_likelihood, params)
@@ -130,48 +97,23 @@ def main(config: Config) -> None:
         options = {"beta": config.beta, "num_samples": config.num_samples}
         return vae.negative_elbo(key_noise, *model(params), x, **options)
 
-    schedule = optax.cosine_decay_schedule(config.learning_rate, config.steps)
-    init_state, step = make_step(
-        lambda params, key, batch: expectation(partial(loss, params))(key, batch),
-        optax.chain(
-            optax.clip_by_global_norm(config.clip), optax.adamw(schedule, weight_decay=config.weight_decay)
-        ),
-    )
-    keys = jax.random.split(jax.random.key(config.seed), config.seeds)
-    key_init, key_train, key_test = jax.vmap(partial(jax.random.split, num=3), out_axes=1)(keys)
-    key_validation, key_real = jax.random.split(jax.random.key(config.seed + 1000))
-    validation = jnp.asarray(dataset.validation)
-
-    started = time.perf_counter()
-    with Session(
+    # Gradients of convolutions in a loop are many times slower on a CPU.
+    single_steps = config.conv and jax.default_backend() == "cpu"
+    trained = train_seeds(
         run,
-        num_steps=config.steps,
-        checkpoint_every=config.checkpoint_seconds,
-        tensorboard=config.tensorboard,
-    ) as session:
-        progress = start(jax.jit(jax.vmap(lambda key: init_state(networks.init(key))))(key_init))
-        if config.resume:
-            progress = session.resume(progress)
-        first_step = int(progress.state.step.max())
-        progress = train(
-            key_train,
-            step,
-            progress,
-            jnp.asarray(dataset.train),
-            lambda params: jnp.mean(map_examples(partial(loss, params), key_validation, validation)),
-            num_steps=config.steps,
-            batch_size=config.batch_size,
-            validate_every=config.validate_every,
-            log_every=100,
-            patience=config.patience,
-            after_chunk=session.after_chunk,
-        )
-    seconds = time.perf_counter() - started
-    params = progress.selected.params
+        config,
+        networks.init,
+        loss,
+        dataset.train,
+        dataset.validation,
+        steps_per_call=1 if single_steps else None,
+    )
+    params = trained.params
 
     # Everything below is measured on the test set, with the parameters that validation chose.
     test = jnp.asarray(dataset.test)
     weighed = test[: config.evidence_examples]
+    key_test = jax.random.split(jax.random.key(config.seed + 2000), config.seeds)
 
     def bound(params, key, stored):
         """The two terms of the bound, and the code, of one test example."""
@@ -187,20 +129,17 @@ def main(config: Config) -> None:
         x = task.observe(key_data, stored)
         return vae.log_evidence(key_noise, *model(params), x, num_samples=config.evidence_samples)
 
-    def over_test(measure, examples):
-        one_seed = lambda params, key, data: map_examples(partial(measure, params), key, data)
-        return jax.jit(jax.vmap(one_seed, (0, 0, None)))(params, key_test, examples)
-
     print(
         f"measuring {len(test)} test examples, {len(weighed)} of them "
         f"with {config.evidence_samples} importance samples each",
         flush=True,
     )
-    terms, means, log_vars = over_test(bound, test)
-    log_evidence = over_test(evidence, weighed)
+    terms, means, log_vars = map_seeds(bound, params, key_test, test)
+    log_evidence = map_seeds(evidence, params, key_test, weighed)
 
     # Samples: decoded means of prior draws, as many as test examples they are compared with.
-    real = jax.vmap(task.observe)(jax.random.split(key_real, len(test)), test).reshape(len(test), dims)[:2000]
+    keys_real = jax.random.split(jax.random.key(config.seed + 3000), len(test))
+    real = jax.vmap(task.observe)(keys_real, test).reshape(len(test), dims)[:2000]
 
     @jax.jit
     @jax.vmap
@@ -208,10 +147,7 @@ def main(config: Config) -> None:
         z = jax.random.normal(key, (len(real), config.latents))
         return jax.vmap(partial(networks.decode, params))(z)
 
-    samples = jax.block_until_ready(draw(params, key_test))
-    sampling_started = time.perf_counter()
-    jax.block_until_ready(draw(params, key_test))
-    sampling = (time.perf_counter() - sampling_started) / (config.seeds * len(real)) * 1000
+    samples, seconds = timed(draw, params, key_test)
     # Data are passed, not closed over: a compiler would fold what it can compute of a constant.
     judge = lambda fake, real: (metrics.frechet_distance(fake, real), metrics.diversity(fake))
     frechet, spread = jax.jit(jax.vmap(judge, (0, None)))(samples, real)
@@ -220,6 +156,7 @@ def main(config: Config) -> None:
     collapsed = jax.jit(jax.vmap(vae.collapsed_units))(means, log_vars)
 
     entry = partial(likelihood_entry, num_dims=dims, num_levels=task.num_levels)
+    weighted_name = f"importance weighted, {config.evidence_samples} samples"
     summary = {
         "schema_version": 1,
         "model": "variational autoencoder",
@@ -228,9 +165,7 @@ def main(config: Config) -> None:
         "objective": {"name": "negative ELBO", "kind": "an upper bound on the negative log-likelihood"},
         "likelihood": {
             "ELBO": entry(terms.elbo, kind=Kind.LOWER_BOUND),
-            f"importance weighted, {config.evidence_samples} samples": entry(
-                log_evidence, kind=Kind.ESTIMATE
-            ),
+            weighted_name: entry(log_evidence, kind=Kind.ESTIMATE),
         },
         "rate_nats": over_seeds(terms.rate.mean(1)),
         "distortion_nats": over_seeds(terms.distortion.mean(1)),
@@ -242,12 +177,12 @@ def main(config: Config) -> None:
             "pairwise_distance": over_seeds(spread.pairwise_distance),
             "pairwise_distance_of_test_data": float(real_spread.pairwise_distance),
         },
-        "selected_step": progress.selected.step.tolist(),
+        "selected_step": trained.selected_step,
         "cost": {
-            "training_seconds": seconds,
-            "steps_per_second": (int(progress.state.step.max()) - first_step) / seconds,
+            "training_seconds": trained.seconds,
+            "steps_per_second": trained.steps_per_second,
             "network_calls_per_sample": 1,
-            "seconds_per_1000_samples": sampling,
+            "seconds_per_1000_samples": seconds / (config.seeds * len(real)) * 1000,
         },
     }
     run.write_json("summary.json", summary)
@@ -283,17 +218,11 @@ def draw_pictures(run, task, config, decode, real, samples, means) -> dict[str, 
             "reconstructions.png": "Test points beside their reconstructions.",
         }
 
-    def grid(name, pixels, title, columns=10):
-        images = jnp.reshape(pixels, (-1, *task.dataset.event_shape))
-        figures.image_grid(
-            run.path / name, images, columns=columns, low=task.low, high=task.high, title=title
-        )
-
-    grid("samples.png", samples[:50], "Decoded means of draws from the prior")
-    grid(
-        "reconstructions.png",
+    task.draw(run.path / "samples.png", samples[:50], title="Decoded means of draws from the prior")
+    task.draw(
+        run.path / "reconstructions.png",
         jnp.concatenate([real[:10], decode(means[:10])]),
-        "Test data above, reconstructions from the posterior mean below",
+        title="Test data above, reconstructions from the posterior mean below",
     )
     steps = jnp.linspace(-2.5, 2.5, 10)
     if config.latents == 2:
@@ -307,7 +236,7 @@ def draw_pictures(run, task, config, decode, real, samples, means) -> dict[str, 
         caption = (
             "Traversals: one latent a row goes from −2.5 to 2.5, the others stay at one test example's code."
         )
-    grid("traversal.png", decode(codes), "Latent traversal")
+    task.draw(run.path / "traversal.png", decode(codes), title="Latent traversal")
     return captions | {
         "samples.png": "Decoded means of 50 draws of the prior: no pixel noise is added.",
         "reconstructions.png": "Test examples and their reconstructions.",
@@ -318,67 +247,42 @@ def draw_pictures(run, task, config, decode, real, samples, means) -> dict[str, 
 def report(run, summary, pictures) -> None:
     """Write the page and print its first lines."""
     from genjax.training import describe
-    from genjax.training.report import write_report
+    from genjax.training.report import Entry, cost_entry, likelihood_rows, write_report
 
-    def in_units(entry):
-        bits = f" = {describe(entry['bits_per_dim'])} bits/dim" if "bits_per_dim" in entry else ""
-        return f"{describe(entry['nll_nats'], ' nats')}{bits} ({entry['num_test']} test examples)"
-
-    likelihoods = [(f"{name} ({e['kind']})", in_units(e)) for name, e in summary["likelihood"].items()]
-    cost, units = summary["cost"], summary["latents"]
-    sections = [
-        {
-            "heading": "Objective",
-            "text": "The negative ELBO: an upper bound on the negative log-likelihood. Parameters were selected on "
-            f"validation data; numbers are of test data, mean ± standard error over {summary['seeds']} seeds.",
-        },
-        {
-            "heading": "Likelihood",
-            "text": "Negative log-likelihood of test data. A bound and an estimate are not the same kind of number: "
+    units = summary["latents"]
+    entries = {
+        "Objective": Entry(
+            "The negative ELBO: an upper bound on the negative log-likelihood. Parameters were selected on "
+            f"validation data; numbers are of test data, mean ± standard error over {summary['seeds']} seeds."
+        ),
+        "Likelihood": Entry(
+            "Negative log-likelihood of test data. A bound and an estimate are not the same kind of number: "
             "the estimate approaches the true value from above as its samples grow.",
-            "rows": likelihoods,
-        },
-        {
-            "heading": "Quality",
-            "text": "Squared Fréchet distance between decoded means of prior draws and test data, in pixels. "
+            likelihood_rows(summary),
+        ),
+        "Quality": Entry(
+            "Squared Fréchet distance between decoded means of prior draws and test data, in pixels. "
             "Means carry no pixel noise, so it is not zero even for a perfect model.",
-            "rows": [("Fréchet distance", describe(summary["quality"]["frechet_distance_pixels"]))],
-        },
-        {
-            "heading": "Diversity and mode collapse",
-            "text": "Mean distance between two samples beside that between two test examples; a collapsed model's is "
+            (("Fréchet distance", describe(summary["quality"]["frechet_distance_pixels"])),),
+        ),
+        "Diversity and mode collapse": Entry(
+            "Mean distance between two samples beside that between two test examples; a collapsed model's is "
             "near zero. Active units follow the data, collapsed ones are the prior.",
-            "rows": [
+            (
                 ("pairwise distance of samples", describe(summary["diversity"]["pairwise_distance"])),
                 ("of test data", f"{summary['diversity']['pairwise_distance_of_test_data']:.4g}"),
                 ("active units", f"{describe(summary['active_units'])} of {units}"),
                 ("collapsed units", f"{describe(summary['collapsed_units'])} of {units}"),
                 ("rate (KL)", describe(summary["rate_nats"], " nats")),
                 ("distortion", describe(summary["distortion_nats"], " nats")),
-            ],
-        },
-        {
-            "heading": "Controls",
-            "text": "Latent traversals stand among the pictures. The model is unconditional.",
-        },
-        {
-            "heading": "Cost",
-            "text": "Training time is of all seeds side by side.",
-            "rows": [
-                ("training", f"{cost['training_seconds']:.1f} s, {cost['steps_per_second']:.0f} steps/s"),
-                ("sampling", f"1 network call a sample, {cost['seconds_per_1000_samples']:.2g} s for 1,000"),
-            ],
-        },
-        {
-            "heading": "Timesteps",
-            "text": "Not applicable: this model has no timesteps, and samples in one step.",
-        },
-    ]
+            ),
+        ),
+        "Controls": Entry("Latent traversals stand among the pictures. The model is unconditional."),
+        "Cost": cost_entry(summary),
+        "Timesteps": Entry("Not applicable: this model has no timesteps, and samples in one step."),
+    }
     title = f"Variational autoencoder on {summary['data']}"
-    write_report(run, title=title, sections=sections, figures=pictures)
-    for name, value in likelihoods:
-        print(f"test negative log-likelihood, {name}: {value}")
-    print(f"report:  {run.path / 'report.html'}\nsummary: {run.path / 'summary.json'}")
+    write_report(run, title=title, entries=entries, figures=pictures)
 
 
 if __name__ == "__main__":

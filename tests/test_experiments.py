@@ -19,11 +19,12 @@ def script(name, *arguments, **environment):
     return subprocess.run(command, capture_output=True, text=True, env=os.environ | environment)
 
 
-@pytest.mark.parametrize("preset", ["digits", "circle"])
-def test_vae_writes_a_run_that_explains_itself(preset, tmp_path):
-    done = script(
-        "vae.py", preset, *TINY, "--seeds", "2", "--evidence-samples", "3", "--out", tmp_path / "run"
-    )
+@pytest.mark.parametrize(
+    ("preset", "more"), [("digits", []), ("digits", ["--conv"]), ("circle", ["--ema", "0.9"])]
+)
+def test_vae_writes_a_run_that_explains_itself(preset, more, tmp_path):
+    arguments = [*TINY, *more, "--seeds", "2", "--evidence-samples", "3", "--out", tmp_path / "run"]
+    done = script("vae.py", preset, *arguments)
     assert done.returncode == 0, done.stderr
     files = {p.name for p in (tmp_path / "run").iterdir()}
     assert {
@@ -51,6 +52,12 @@ def test_autoencoder_judges_both_models_by_one_measure(tmp_path):
     models = json.loads((tmp_path / "run" / "summary.json").read_text())["models"]
     assert set(models) == {"autoencoder", "VAE"}
     assert models["VAE"]["decoded"].keys() == models["autoencoder"]["decoded"].keys()
+    again = script("autoencoder.py", "digits", *TINY, "--out", tmp_path / "run", "--resume")
+    assert again.stdout.count("going on from step 4") == 2, again.stderr
+    resumed = json.loads((tmp_path / "run" / "summary.json").read_text())["models"]
+    for model in (*models.values(), *resumed.values()):
+        del model["cost"]  # seconds
+    assert resumed == models
 
 
 @pytest.mark.parametrize("name", ["vae.py", "autoencoder.py"])
@@ -70,6 +77,7 @@ def test_help_is_instant(name):
         (["digits", "--stepz", "3"], "stepz"),
         (["digits", "--steps", "many"], "many"),
         (["digits", "--batch-size", "0"], "--batch-size must be above zero; got 0"),
+        (["circle", "--conv"], "--conv: convolutions need images"),
         (["digits", "--resume", "--out", "nowhere"], "there is no run in nowhere to resume"),
     ],
 )

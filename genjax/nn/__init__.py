@@ -3,7 +3,7 @@
 from genjax.nn.conv import ConvDecoder, ConvEncoder
 from genjax.nn.functional import functional
 from genjax.nn.heads import Head, bernoulli_head, discretized_logistic_head, normal_head
-from genjax.nn.latent import LatentModel, latent_model
+from genjax.nn.latent import LatentModel, conv_latent_model, latent_model
 from genjax.nn.mlp import MLP, GaussianMLP
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Head",
     "LatentModel",
     "bernoulli_head",
+    "conv_latent_model",
     "discretized_logistic_head",
     "functional",
     "latent_model",

@@ -1,23 +1,62 @@
-"""Training as a pure function, and the run folder that explains itself."""
+"""Training as a pure function, and the run folder that explains itself.
 
-from genjax.training.driver import NonFiniteError, Progress, Selected, start, train
-from genjax.training.evaluate import describe, likelihood_entry, map_examples, over_seeds
-from genjax.training.fit import fit
-from genjax.training.steps import EmaState, TrainState, make_step, with_ema
+Names load when they are first touched, so that a script can parse its options before it imports jax.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from genjax.training.driver import NonFiniteError, Progress, Selected, start, train
+    from genjax.training.evaluate import (
+        describe,
+        likelihood_entry,
+        map_examples,
+        map_seeds,
+        over_seeds,
+        timed,
+    )
+    from genjax.training.experiment import Trained, make_optimizer, open_run, train_seeds
+    from genjax.training.loop import fit
+    from genjax.training.options import Options
+    from genjax.training.steps import EmaState, TrainState, make_step, with_ema
 
 __all__ = [
     "EmaState",
     "NonFiniteError",
+    "Options",
     "Progress",
     "Selected",
     "TrainState",
+    "Trained",
     "describe",
     "fit",
     "likelihood_entry",
+    "make_optimizer",
     "make_step",
     "map_examples",
+    "map_seeds",
+    "open_run",
     "over_seeds",
     "start",
+    "timed",
     "train",
+    "train_seeds",
     "with_ema",
 ]
+
+_HOME = {
+    "driver": ("NonFiniteError", "Progress", "Selected", "start", "train"),
+    "evaluate": ("describe", "likelihood_entry", "map_examples", "map_seeds", "over_seeds", "timed"),
+    "experiment": ("Trained", "make_optimizer", "open_run", "train_seeds"),
+    "loop": ("fit",),
+    "options": ("Options",),
+    "steps": ("EmaState", "TrainState", "make_step", "with_ema"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _HOME.items():
+        if name in names:
+            return getattr(importlib.import_module(f"genjax.training.{module}"), name)
+    raise AttributeError(f"module 'genjax.training' has no attribute {name!r}")

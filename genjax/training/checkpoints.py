@@ -38,6 +38,10 @@ class Checkpoints:
                 step, {"tree": tree}, force=True, custom_metadata={"checksums": checksums}
             )
 
+    def any(self) -> bool:
+        """Whether any was written, intact or not."""
+        return bool(self._checkpointer.checkpoints)
+
     def restore(self, like: Any) -> tuple[int, Any]:
         """Restore the newest checkpoint whose arrays pass their checksums.
 

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key, PyTree
 
 from genjax._checks import check_count
-from genjax.training.fit import fit
+from genjax.training.loop import fit
 from genjax.training.memory import check_memory
 from genjax.training.steps import Step
 
@@ -64,7 +64,8 @@ def train(
     step: Step,
     progress: Progress,
     data: PyTree[Array],
-    validate: Callable[[PyTree[Array]], Float[Array, ""]],
+    validate: Callable[[PyTree[Array], PyTree[Array]], Float[Array, ""]],
+    validation: PyTree[Array],
     *,
     num_steps: int,
     batch_size: int,
@@ -84,7 +85,8 @@ def train(
         step: `step(state, key, batch) -> (state, metrics)` of one seed.
         progress: where to go on from (`start` for a new run).
         data: arrays `[n, ...]` all seeds share.
-        validate: `validate(params) -> cost`, of one seed, the same numbers each time it is called.
+        validate: `validate(params, validation) -> cost`, of one seed, the same numbers each time it is called.
+        validation: its data, an argument because data that a program closes over become constants of it.
         num_steps: the step to stop at.
         batch_size: examples a step.
         validate_every: steps between validations.
@@ -109,10 +111,11 @@ def train(
         return jax.vmap(lambda key, state: run(key, step, state, data))(keys, state)
 
     @jax.jit
-    def select(progress: Progress) -> Progress:
-        return jax.vmap(lambda state, selected: Progress(state, _better(validate, state, selected)))(
-            *progress
-        )
+    def select(progress: Progress, validation: PyTree[Array]) -> Progress:
+        def one_seed(state: Any, selected: Selected) -> Progress:
+            return Progress(state, _better(validate(state.params, validation), state, selected))
+
+        return jax.vmap(one_seed)(*progress)
 
     @cache
     def compiled(length: int):
@@ -136,15 +139,14 @@ def train(
         record: dict[str, Any] = {"step": done}
         record |= {name: values.mean(axis=1).tolist() for name, values in metrics.items()}
         if done % validate_every == 0 or done == num_steps:
-            progress = select(progress)
+            progress = select(progress, validation)
             record["validation_best"] = progress.selected.value.tolist()
         if after_chunk(progress, record):
             break
     return progress
 
 
-def _better(validate: Callable, state: Any, selected: Selected) -> Selected:
-    value = validate(state.params)
+def _better(value: Array, state: Any, selected: Selected) -> Selected:
     improved = value < selected.value
     new = Selected(state.params, value, state.step, jnp.zeros_like(selected.waited))
     old = selected._replace(waited=selected.waited + 1)

@@ -1,16 +1,20 @@
 """Numbers for a report: averages over data and over seeds, with their standard errors."""
 
 import math
+import time
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
-from jaxtyping import Array, PRNGKeyArray, PyTree
+from jaxtyping import Array, Key, PRNGKeyArray, PyTree
 
 from genjax.likelihood import Kind, Likelihood, bits_per_dim
 
-__all__ = ["describe", "likelihood_entry", "map_examples", "over_seeds"]
+__all__ = ["describe", "likelihood_entry", "map_examples", "map_seeds", "over_seeds", "timed"]
+
+T = TypeVar("T")
 
 
 def map_examples(
@@ -32,6 +36,48 @@ def map_examples(
     """
     keys = jax.random.split(key, jax.tree.leaves(data)[0].shape[0])
     return jax.lax.map(lambda pair: fn(*pair), (keys, data), batch_size=batch_size)
+
+
+def map_seeds(
+    fn: Callable[..., Any], params: PyTree[Array], keys: Key[Array, " s"], data: PyTree[Array]
+) -> Any:
+    """`fn(params_s, key_i, example_i)` for every seed and every example, compiled.
+
+    Args:
+        fn: a function of one seed's parameters, a key and one example.
+        params: every leaf with a leading axis of seeds.
+        keys: one a seed, `[s]`.
+        data: arrays `[n, ...]` all seeds share.
+
+    Returns:
+        The results, `[s, n, ...]`.
+
+    >>> keys = jax.random.split(jax.random.key(0), 2)
+    >>> map_seeds(lambda p, key, x: p * x, jnp.array([1.0, 2.0]), keys, jnp.arange(3.0)).tolist()
+    [[0.0, 1.0, 2.0], [0.0, 2.0, 4.0]]
+    """
+    one_seed = lambda params, key, data: map_examples(partial(fn, params), key, data)
+    return jax.jit(jax.vmap(one_seed, (0, 0, None)))(params, keys, data)
+
+
+def timed(fn: Callable[..., T], *args: Any) -> tuple[T, float]:
+    """The value of a compiled function and the seconds of a second call, which compiles nothing.
+
+    Args:
+        fn: any function of arrays.
+        *args: its arguments.
+
+    Returns:
+        The value, and seconds.
+
+    >>> value, seconds = timed(lambda x: x + 1, jnp.zeros(()))
+    >>> print(value, seconds > 0)
+    1.0 True
+    """
+    value = jax.block_until_ready(fn(*args))
+    started = time.perf_counter()
+    jax.block_until_ready(fn(*args))
+    return value, time.perf_counter() - started
 
 
 def over_seeds(values: Any) -> dict[str, Any]:

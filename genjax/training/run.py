@@ -141,9 +141,17 @@ class RunFolder:
             raise UsageError(f"the run in {path} has another configuration: {'; '.join(differing)}")
         return cls(path)
 
-    def forget_after(self, step: int) -> None:
-        """Drop the lines of `metrics.jsonl` beyond a step, which a resumed run writes again."""
-        kept = [record for record in self.read_log() if record["step"] <= step]
+    def discard_unbegun(self) -> None:
+        """Remove what `create` made where nothing was measured yet, so that the same command can run again."""
+        if not (self.path / "metrics.jsonl").exists():
+            (self.path / "config.json").unlink(missing_ok=True)
+            for folder in (*sorted(self.path.glob("**/"), reverse=True), self.path):
+                with contextlib.suppress(OSError):  # not empty: it was there before
+                    folder.rmdir()
+
+    def forget_after(self, step: int, *, model: str | None = None) -> None:
+        """Drop the lines of `metrics.jsonl` beyond a step of a model, which a resumed run writes again."""
+        kept = [r for r in self.read_log() if r["step"] <= step or r.get("model") != model]
         self.write_text("metrics.jsonl", "".join(json.dumps(record) + "\n" for record in kept))
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:

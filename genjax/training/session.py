@@ -30,13 +30,21 @@ class Session(contextlib.AbstractContextManager):
         num_steps: steps of the whole run.
         checkpoint_every: seconds between checkpoints; one is also written at the end.
         tensorboard: also write TensorBoard events (the `tensorboard` extra).
+        name: of the model, where a run trains several one after the other.
     """
 
     def __init__(
-        self, run: RunFolder, *, num_steps: int, checkpoint_every: float = 60.0, tensorboard: bool = False
+        self,
+        run: RunFolder,
+        *,
+        num_steps: int,
+        checkpoint_every: float = 60.0,
+        tensorboard: bool = False,
+        name: str = "",
     ):
         self.run = run
-        self.checkpoints = Checkpoints(run.path / "checkpoints")
+        self.checkpoints = Checkpoints(run.path / "checkpoints" / name)
+        self._label = {"model": name} if name else {}
         self._num_steps = num_steps
         self._every = checkpoint_every
         self._saved_at = time.monotonic()
@@ -48,12 +56,12 @@ class Session(contextlib.AbstractContextManager):
             console=rich.console.Console(stderr=True),
             disable=not sys.stderr.isatty(),
         )
-        self._task = self._bar.add_task("training", total=num_steps, shown="")
+        self._task = self._bar.add_task(f"training {name}".strip(), total=num_steps, shown="")
         self._events = None
         if tensorboard:
             from tensorboardX import SummaryWriter  # an extra  # pyright: ignore[reportMissingImports]
 
-            self._events = SummaryWriter(str(run.path / "tensorboard"))
+            self._events = SummaryWriter(str(run.path / "tensorboard" / name))
 
     def __enter__(self) -> "Session":
         self._previous = {s: signal.signal(s, self._note) for s in (signal.SIGINT, signal.SIGTERM)}
@@ -67,20 +75,24 @@ class Session(contextlib.AbstractContextManager):
         if self._last is not None and (error is None or isinstance(error, NonFiniteError | Interrupted)):
             self._save(self._last)
         self.checkpoints.close()
+        if error is not None:
+            self.run.discard_unbegun()
         if self._events is not None:
             self._events.close()
 
     def resume(self, progress: Progress) -> Progress:
-        """Go on from the newest intact checkpoint.
+        """Go on from the newest intact checkpoint, or from the start where none was written yet.
 
         Args:
             progress: a fresh start, for the structure.
 
         Raises:
-            RunError: there is no intact checkpoint of this structure.
+            RunError: there are checkpoints, but none is intact or of this structure.
         """
-        step, progress = self.checkpoints.restore(progress)
-        self.run.forget_after(step)
+        step = 0
+        if self.checkpoints.any():
+            step, progress = self.checkpoints.restore(progress)
+        self.run.forget_after(step, **self._label)
         self._bar.update(self._task, completed=step)
         print(f"going on from step {step}", flush=True)
         return progress
@@ -88,12 +100,13 @@ class Session(contextlib.AbstractContextManager):
     def after_chunk(self, progress: Progress, record: dict[str, Any]) -> bool:
         """Log, show and save; raises `Interrupted` after a signal."""
         self._last = progress
-        self.run.log(record)
+        self.run.log(self._label | record)
         shown = f"loss {np.mean(record['loss']):.4g}"
         if "validation_best" in record:
             shown += f"  best validation {np.mean(record['validation_best']):.4g}"
             if self._bar.disable:
-                print(f"step {record['step']:7d}  {shown}", flush=True)
+                label = "".join(f"{name}  " for name in self._label.values())
+                print(f"{label}step {record['step']:7d}  {shown}", flush=True)
         self._bar.update(self._task, completed=record["step"], shown=shown)
         if self._events is not None:
             for name, values in record.items():

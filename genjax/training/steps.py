@@ -43,8 +43,8 @@ class EmaState(NamedTuple):
     params: PyTree[Array]
 
     @property
-    def step(self) -> Int[Array, ""]:
-        """Steps taken."""
+    def step(self) -> Array:
+        """Steps taken; under vmap, of every seed."""
         return self.inner.step
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +11,7 @@ from jaxtyping import Array, PRNGKeyArray
 
 from genjax.data import Circle, Dataset, binarize, binarized_mnist, centred_levels, digits, mnist
 from genjax.nn import Head, bernoulli_head, discretized_logistic_head, normal_head
+from genjax.training import figures
 
 __all__ = ["TASKS", "Task"]
 
@@ -36,6 +38,11 @@ class Task:
     def num_levels(self) -> int | None:
         """As `bits_per_dim` takes it: 1 for a probability of discrete data, None for a density of real data."""
         return 1 if self.head.discrete else None
+
+    def draw(self, path: Path, x: Array, *, title: str, columns: int = 10) -> None:
+        """Draw images, given flat or not, in rows."""
+        images = jnp.reshape(x, (-1, *self.dataset.event_shape))
+        figures.image_grid(path, images, columns=columns, low=self.low, high=self.high, title=title)
 
 
 def _digits(download: bool) -> Task:

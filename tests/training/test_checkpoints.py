@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+from dataclasses import dataclass
 from functools import partial
 
 import jax
@@ -98,12 +99,20 @@ INIT, STEP = make_step(
 )
 KEYS = jax.random.split(jax.random.key(0), 2)
 DATA = jnp.ones((4, 1))
+
+
+@dataclass(frozen=True)
+class Config:
+    steps: int = 7
+
+
 go = partial(
     train,
     KEYS,
     STEP,
     data=DATA,
-    validate=lambda params: jnp.sum(params**2),
+    validate=lambda params, _: jnp.sum(params**2),
+    validation=DATA,
     num_steps=60,
     batch_size=2,
     validate_every=20,
@@ -146,6 +155,48 @@ def test_lines_logged_after_the_checkpoint_are_written_once(tmp_path):
     assert [record["step"] for record in run.read_log()] == [7, 14]
 
 
+def test_lines_of_another_model_are_kept(tmp_path):
+    run = RunFolder(tmp_path)
+    for model in ("first", "second"):
+        run.log({"model": model, "step": 7})
+    run.forget_after(0, model="second")
+    assert run.read_log() == [{"model": "first", "step": 7}]
+
+
+def test_a_run_killed_before_its_first_checkpoint_starts_over(tmp_path):
+    run = RunFolder(tmp_path)
+    run.log({"step": 7})
+    with Session(run, num_steps=60) as session:
+        assert_same_bits(session.resume(fresh()), fresh())
+    assert run.read_log() == []
+
+
+def test_models_of_one_run_have_their_own_checkpoints(tmp_path):
+    run = RunFolder(tmp_path)
+    for name in ("first", "second"):
+        with Session(run, num_steps=7, name=name) as session:
+            go(progress=fresh(), num_steps=7, after_chunk=session.after_chunk)
+    with Session(run, num_steps=7, name="first") as session:
+        assert session.resume(fresh()).state.step[0] == 7
+    assert [record["model"] for record in run.read_log()] == ["first", "second"]
+
+
+def test_a_run_that_fails_before_its_first_chunk_leaves_no_folder(tmp_path):
+    run = RunFolder.create(tmp_path / "run", Config())
+    with pytest.raises(MemoryError), Session(run, num_steps=7):
+        raise MemoryError
+    assert not run.path.exists()
+    run = RunFolder.create(tmp_path / "run", Config())
+
+    def late(progress, record):
+        session.after_chunk(progress, record)
+        raise MemoryError
+
+    with pytest.raises(MemoryError), Session(run, num_steps=7) as session:
+        go(progress=fresh(), num_steps=7, after_chunk=late)
+    assert {"config.json", "metrics.jsonl"} <= {path.name for path in run.path.iterdir()}
+
+
 def test_a_diverging_run_keeps_its_last_good_progress(tmp_path):
     init, step = make_step(
         lambda params, key, batch: jnp.sum(jnp.where(params < -6.5, jnp.nan, params)), optax.sgd(1.0)
@@ -160,7 +211,8 @@ def test_a_diverging_run_keeps_its_last_good_progress(tmp_path):
             step,
             begun,
             DATA,
-            jnp.sum,
+            lambda params, _: jnp.sum(params),
+            DATA,
             num_steps=50,
             batch_size=1,
             validate_every=50,

@@ -17,7 +17,7 @@ KEYS = jax.random.split(jax.random.key(0), 2)
 DATA = jnp.ones((4, 1))
 # The parameter walks up by 0.1 a step, whatever the data: every number below is known.
 INIT, STEP = make_step(lambda params, key, batch: -jnp.sum(params), optax.sgd(0.1))
-run = partial(train, KEYS, STEP, data=DATA, batch_size=2, log_every=5, validate_every=5)
+run = partial(train, KEYS, STEP, data=DATA, validation=DATA, batch_size=2, log_every=5, validate_every=5)
 
 
 def begin(offsets=(0.0, 1.0)):
@@ -25,14 +25,14 @@ def begin(offsets=(0.0, 1.0)):
 
 
 def test_every_seed_keeps_its_own_best_parameters():
-    progress = run(begin(), validate=lambda params: (params - 1.5) ** 2, num_steps=40)
+    progress = run(begin(), validate=lambda params, _: (params - 1.5) ** 2, num_steps=40)
     np.testing.assert_allclose(progress.selected.params, [1.5, 1.5], rtol=1e-5)
     np.testing.assert_array_equal(progress.selected.step, [15, 5])
     np.testing.assert_allclose(progress.state.params, [4.0, 5.0], rtol=1e-5)
 
 
 def test_patience_stops_when_no_seed_improves():
-    progress = run(begin(), validate=lambda params: (params - 1.5) ** 2, num_steps=1000, patience=3)
+    progress = run(begin(), validate=lambda params, _: (params - 1.5) ** 2, num_steps=1000, patience=3)
     np.testing.assert_array_equal(
         progress.state.step, 30
     )  # the slower seed was best at 15, and waited thrice
@@ -43,8 +43,8 @@ def test_patience_stops_when_no_seed_improves():
 def test_going_on_from_any_step_is_the_uninterrupted_run(cut):
     loss = lambda params, key, batch: jnp.sum((params - jax.random.normal(key)) ** 2)
     init, step = make_step(loss, optax.adam(0.1))
-    go = partial(train, KEYS, step, data=DATA, batch_size=2, log_every=4, validate_every=10)
-    validate = lambda params: (params - 0.3) ** 2
+    go = partial(train, KEYS, step, data=DATA, validation=DATA, batch_size=2, log_every=4, validate_every=10)
+    validate = lambda params, _: (params - 0.3) ** 2
     fresh = lambda: start(jax.vmap(init)(jnp.zeros(2)))
     whole = go(fresh(), validate=validate, num_steps=30)
     # Stopped between chunks, as an interrupt does.
@@ -73,7 +73,8 @@ def test_the_first_bad_step_is_named_and_nothing_after_it_is_reported():
             step,
             begun,
             DATA,
-            lambda p: p["n"],
+            lambda p, _: p["n"],
+            DATA,
             num_steps=50,
             batch_size=1,
             log_every=5,
@@ -85,15 +86,20 @@ def test_the_first_bad_step_is_named_and_nothing_after_it_is_reported():
 
 def test_records_hold_means_of_every_seed():
     records = []
-    run(begin(), validate=jnp.sum, num_steps=10, after_chunk=lambda p, r: records.append(r) or False)
+    run(
+        begin(),
+        validate=lambda params, _: params,
+        num_steps=10,
+        after_chunk=lambda p, r: records.append(r) or False,
+    )
     assert [r["step"] for r in records] == [5, 10]
     np.testing.assert_allclose(records[0]["loss"], [-0.2, -1.2], rtol=1e-5)
     np.testing.assert_allclose(records[1]["validation_best"], [0.5, 1.5], rtol=1e-5)
 
 
 def test_single_steps_are_the_scan():
-    whole = run(begin(), validate=jnp.sum, num_steps=12)
-    single = run(begin(), validate=jnp.sum, num_steps=12, steps_per_call=1)
+    whole = run(begin(), validate=lambda params, _: params, num_steps=12)
+    single = run(begin(), validate=lambda params, _: params, num_steps=12, steps_per_call=1)
     np.testing.assert_allclose(single.state.params, whole.state.params, rtol=1e-6)
     np.testing.assert_allclose(single.selected.value, whole.selected.value, rtol=1e-6)
 
@@ -109,7 +115,8 @@ def test_a_step_that_cannot_fit_is_refused_before_it_runs():
             step,
             start(jax.vmap(init)(jnp.zeros(2))),
             DATA,
-            jnp.sum,
+            lambda params, _: jnp.sum(params),
+            DATA,
             num_steps=1,
             batch_size=1,
             validate_every=1,
