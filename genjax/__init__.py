@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         nn,
         oracles,
         training,
+        transport,
         vae,
     )
     from genjax._checks import checked
@@ -50,6 +51,7 @@ __all__ = [
     "oracles",
     "per_example",
     "training",
+    "transport",
     "vae",
 ]
 

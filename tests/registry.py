@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import genjax
-from genjax import autoencoder, densities, divergences, metrics, oracles, vae
+from genjax import autoencoder, densities, divergences, metrics, oracles, transport, vae
 
 RNG = np.random.default_rng(42)
 
@@ -155,6 +155,19 @@ ROWS = {
     ),
     "genjax.oracles.LinearGaussian": Row(
         linear_gaussian, (normal(4, 2), normal(4), normal(4), normal(4), normal(2), normal(2)), bfloat16=False
+    ),
+    "genjax.transport.carry": Row(
+        lambda a, x: transport.carry(lambda x, t: a * jnp.sin(x), x, start=0.0, end=1.0, num_steps=8),
+        (np.array(0.7), normal(3)),
+        bfloat16=False,
+    ),
+    "genjax.transport.divergence": Row(
+        lambda a, x, t: transport.divergence(lambda x, t: a * t * jnp.sin(x), x, t),
+        (np.array(0.7), normal(3), np.array(0.4)),
+    ),
+    "genjax.transport.hutchinson_divergence": Row(
+        lambda a, x, t, e: transport.hutchinson_divergence(lambda x, t: a * t * jnp.sin(x), x, t, e),
+        (np.array(0.7), normal(3), np.array(0.4), normal(3)),
     ),
     "genjax.vae.active_units": Row(vae.active_units, (normal(6, 2),), gradient="none"),
     "genjax.vae.collapsed_units": Row(vae.collapsed_units, (normal(6, 2), normal(6, 2)), gradient="none"),

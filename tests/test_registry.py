@@ -13,7 +13,17 @@ from jax.test_util import check_grads
 
 from .registry import RECORDS, ROWS
 
-MODULES = ["densities", "divergences", "batching", "likelihood", "vae", "autoencoder", "metrics", "oracles"]
+MODULES = [
+    "densities",
+    "divergences",
+    "batching",
+    "likelihood",
+    "transport",
+    "vae",
+    "autoencoder",
+    "metrics",
+    "oracles",
+]
 PUBLIC = {
     f"genjax.{module}.{name}": getattr(importlib.import_module(f"genjax.{module}"), name)
     for module in MODULES
