@@ -15,6 +15,7 @@ from genjax import _guard as _guard
 if TYPE_CHECKING:
     from genjax import (
         autoencoder,
+        autoregressive,
         batching,
         data,
         densities,
@@ -37,6 +38,7 @@ __all__ = [
     "Kind",
     "Likelihood",
     "autoencoder",
+    "autoregressive",
     "batching",
     "bits_per_dim",
     "checked",

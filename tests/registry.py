@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import genjax
-from genjax import autoencoder, densities, divergences, metrics, oracles, transport, vae
+from genjax import autoencoder, autoregressive, densities, divergences, metrics, oracles, transport, vae
 
 RNG = np.random.default_rng(42)
 
@@ -65,6 +65,27 @@ def log_joint(z):
     return densities.standard_normal_log_prob(z) - jnp.sum(jnp.cos(z))
 
 
+def causal_logits(table):
+    """A causal network of one parameter array [n, K]: row i sees the running sum of the levels before it."""
+    before = lambda x: jnp.cumsum(x) - x
+    return lambda x: table * (1 + before(x).astype(table.dtype))[:, None]
+
+
+def cached_logits(table):
+    """The same network, one position at a time."""
+
+    def step(total, token, position):
+        total = total + token
+        return total, table[position] * (1 + total.astype(table.dtype))
+
+    return step
+
+
+def autoregressive_table(first, second):
+    table = oracles.AutoregressiveTable((first, second))
+    return table.log_probs(), table.log_prob(jnp.array([1, 2])), table.logits_fn(jnp.array([1, 2]))
+
+
 def linear_gaussian(weights, bias, log_var, x, mean, encoder_log_var):
     model = oracles.LinearGaussian(weights, bias, log_var)
     return (
@@ -82,6 +103,41 @@ GRID = np.linspace(-1, 1, 17)[[0, 3, 9, 16]]
 ROWS = {
     "genjax.autoencoder.reconstruction_loss": Row(
         lambda x: autoencoder.reconstruction_loss(jnp.sin, log_likelihood, x), (normal(3),)
+    ),
+    "genjax.autoregressive.bayes_rule": Row(
+        lambda log_likelihoods, log_prior: autoregressive.bayes_rule(
+            lambda x, y: log_likelihoods[y], jnp.zeros(2, int), jax.nn.log_softmax(log_prior)
+        ),
+        (normal(3), normal(3)),
+    ),
+    "genjax.autoregressive.cached_sample": Row(
+        lambda key, table: autoregressive.cached_sample(key, cached_logits(table), jnp.array(0), 4),
+        (KEY, normal(4, 3)),
+        gradient="none",
+    ),
+    "genjax.autoregressive.ensemble_log_prob": Row(
+        lambda *tables: autoregressive.ensemble_log_prob(
+            [causal_logits(table) for table in tables], jnp.array([2, 0, 1, 1])
+        ),
+        (normal(4, 3), normal(4, 3)),
+    ),
+    "genjax.autoregressive.log_prob": Row(
+        lambda table: autoregressive.log_prob(causal_logits(table), jnp.array([2, 0, 1, 1])), (normal(4, 3),)
+    ),
+    "genjax.autoregressive.negative_log_likelihood": Row(
+        lambda table: autoregressive.negative_log_likelihood(
+            causal_logits(table), jnp.array([2, 0, 1, 1], jnp.uint8)
+        ),
+        (normal(4, 3),),
+    ),
+    "genjax.autoregressive.reordered": Row(
+        lambda table: autoregressive.reordered(causal_logits(table), (2, 0, 3, 1))(jnp.array([2, 0, 1, 1])),
+        (normal(4, 3),),
+    ),
+    "genjax.autoregressive.sample": Row(
+        lambda key, table: autoregressive.sample(key, causal_logits(table), 4),
+        (KEY, normal(4, 3)),
+        gradient="none",
     ),
     "genjax.batching.expectation": Row(
         lambda key, x: genjax.expectation(vae.negative_elbo, encode, log_likelihood)(key, x),
@@ -153,6 +209,7 @@ ROWS = {
         (normal(8, 2), normal(6, 2)),
         gradient="none",
     ),
+    "genjax.oracles.AutoregressiveTable": Row(autoregressive_table, (normal(3), normal(3, 3))),
     "genjax.oracles.LinearGaussian": Row(
         linear_gaussian, (normal(4, 2), normal(4), normal(4), normal(4), normal(2), normal(2)), bfloat16=False
     ),
@@ -224,6 +281,11 @@ ROWS = {
 
 # Records and wrappers that hold no mathematics of their own, each with the test that covers it.
 RECORDS = {
+    "genjax.autoregressive.ClassLogProbs": "tests/autoregressive/test_classes.py",
+    "genjax.autoregressive.assert_causal": "tests/autoregressive/test_causality.py",
+    "genjax.autoregressive.made_masks": "tests/autoregressive/test_masks.py",
+    "genjax.autoregressive.random_degrees": "tests/autoregressive/test_masks.py",
+    "genjax.autoregressive.sequential_degrees": "tests/autoregressive/test_masks.py",
     "genjax.likelihood.Kind": "tests/test_likelihood.py",
     "genjax.likelihood.Likelihood": "tests/test_likelihood.py",
     "genjax.metrics.Diversity": "tests/test_metrics.py",

@@ -8,7 +8,7 @@ import jaxtyping
 import pytest
 
 import genjax
-from genjax import densities, divergences, metrics, vae
+from genjax import autoregressive, densities, divergences, metrics, oracles, vae
 
 KEY = jax.random.key(0)
 
@@ -29,6 +29,15 @@ def log_evidence(x, **options):
     return vae.log_evidence(KEY, encode, log_likelihood, x, **options)
 
 
+def logits_fn(x):
+    return jnp.zeros((2, 3))
+
+
+def sample(**options):
+    return autoregressive.sample(KEY, logits_fn, 2, **options)
+
+
+TABLE = oracles.AutoregressiveTable((jnp.zeros(3), jnp.zeros((3, 3))))
 ONE, TWO, NAN = jnp.zeros(1), jnp.zeros(2), jnp.array([0.0, jnp.nan])
 INTS = jnp.zeros(2, int)
 
@@ -113,6 +122,57 @@ STRUCTURE = [  # raised while tracing
         ValueError,
         "got 1 encoders, 1 noises and 1 decoders",
     ),
+    (partial(autoregressive.log_prob, logits_fn), (TWO,), TypeError, "x must be integer; got float32"),
+    (
+        partial(autoregressive.log_prob, logits_fn),
+        (jnp.zeros((2, 2), int),),
+        ValueError,
+        r"one flat sequence, of shape \(n,\); got shape \(2, 2\)",
+    ),
+    (
+        partial(autoregressive.negative_log_likelihood, logits_fn),
+        (jnp.zeros(3, int),),
+        ValueError,
+        r"x \(3,\), logits \(2, 3\)",
+    ),
+    (
+        lambda x: autoregressive.ensemble_log_prob([], x),
+        (INTS,),
+        ValueError,
+        "an ensemble needs at least one member",
+    ),
+    (
+        lambda x: sample(prefix=x),
+        (jnp.zeros(3, int),),
+        ValueError,
+        "the prefix must not be longer than the sequence: 3 > 2",
+    ),
+    (lambda x: sample(prefix=x), (TWO,), TypeError, "x must be integer; got float32"),
+    (
+        lambda x: autoregressive.sample(KEY, lambda x: x.astype(float), 2, prefix=x),
+        (INTS,),
+        ValueError,
+        r"logits must have shape \(n = 2, K\); got \(2,\)",
+    ),
+    (
+        lambda x: autoregressive.cached_sample(KEY, lambda c, t, i: (c, jnp.zeros((2, 3))), x, 2),
+        (INTS,),
+        ValueError,
+        r"logits must have shape \(K\); got \(2, 3\)",
+    ),
+    (
+        lambda x: autoregressive.bayes_rule(lambda x, y: 0.0, x, jnp.zeros((1, 1))),
+        (TWO,),
+        ValueError,
+        r"log_prior must be a vector, one entry a class; got shape \(1, 1\)",
+    ),
+    (TABLE.log_prob, (jnp.zeros(3, int),), ValueError, r"x must have shape \(2,\); got \(3,\)"),
+    (
+        oracles.AutoregressiveTable((jnp.zeros(3), jnp.zeros((2, 3)))).logits_fn,
+        (INTS,),
+        ValueError,
+        r"\(K,\), \(K, K\), \(K, K, K\), …; got \(3,\), \(2, 3\)",
+    ),
     (vae.active_units, (TWO,), ValueError, r"means must be \[n, d\] with at least one row; got shape \(2,\)"),
     (vae.active_units, (jnp.zeros((0, 2)),), ValueError, r"got shape \(0, 2\)"),
     (metrics.diversity, (jnp.zeros((1, 2)),), ValueError, r"n at least 2; got samples \(1, 2\)"),
@@ -147,6 +207,23 @@ VALUES = [  # raised on concrete input and through `checked`; NaN under jit
         densities.discretized_logistic_log_prob,
         (jnp.array([0.0]), ONE, ONE),
         r"x must lie on the grid of 256 levels in \[-1, 1\]; got 0.0",
+    ),
+    (
+        partial(autoregressive.log_prob, logits_fn),
+        (jnp.array([1, 3]),),
+        r"x must lie in 0\.\.2; got 3 at flat position 1",
+    ),
+    (partial(autoregressive.log_prob, lambda x: NAN[:, None]), (INTS,), "logits must not be NaN"),
+    (
+        lambda log_prior: autoregressive.bayes_rule(lambda x, y: jnp.zeros(2)[y], INTS, log_prior),
+        (TWO,),
+        r"the sum of exp\(log_prior\) must be 1; got 2.0",
+    ),
+    (TABLE.log_prob, (jnp.array([0, 3]),), r"x must lie in 0\.\.2; got 3 at flat position 1"),
+    (
+        lambda first: oracles.AutoregressiveTable((first, jnp.zeros((2, 2)))).log_probs(),
+        (NAN,),
+        r"logits\[0\] must not be NaN",
     ),
     (divergences.kl_standard_normal, (NAN, TWO), "mean must not be NaN"),
     (divergences.kl_categorical, (jnp.array([1.5, -0.5]), jnp.array([0.5, 0.5])), "p must not be negative"),

@@ -21,6 +21,7 @@ MODULES = [
     "transport",
     "vae",
     "autoencoder",
+    "autoregressive",
     "metrics",
     "oracles",
 ]

@@ -1,5 +1,6 @@
 """From an NNX module to a pair of pure functions."""
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,8 @@ __all__ = ["functional"]
 
 def functional(
     build: Callable[[nnx.Rngs], nnx.Module],
+    *,
+    method: Callable[..., Any] = operator.call,
 ) -> tuple[Callable[[PRNGKeyArray], PyTree[Array]], Callable[..., Any]]:
     """Split a module into `init(key) -> params` and `apply(params, *args)` on plain dictionaries.
 
@@ -19,6 +22,7 @@ def functional(
 
     Args:
         build: `build(rngs) -> module`, e.g. `lambda rngs: MLP(64, (128,), 10, rngs=rngs)`.
+        method: what `apply` calls on the module, e.g. `CausalTransformer.step`; the module itself by default.
 
     Returns:
         `(init, apply)`.
@@ -44,6 +48,6 @@ def functional(
         return nnx.to_pure_dict(nnx.state(build(nnx.Rngs(key)), nnx.Param))
 
     def apply(params: PyTree[Array], *args: Any, **kwargs: Any) -> Any:
-        return nnx.merge(graphdef, params)(*args, **kwargs)  # pyright: ignore[reportCallIssue]
+        return method(nnx.merge(graphdef, params), *args, **kwargs)
 
     return init, apply

@@ -1,5 +1,6 @@
 """Models whose answers are known in closed form, to test losses, estimators and samplers against."""
 
+from genjax.oracles.autoregressive_table import AutoregressiveTable
 from genjax.oracles.linear_gaussian import LinearGaussian
 
-__all__ = ["LinearGaussian"]
+__all__ = ["AutoregressiveTable", "LinearGaussian"]
