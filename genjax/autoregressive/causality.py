@@ -1,14 +1,15 @@
 """Whether a network is autoregressive, and sequences in other orders."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Integer
 
-from genjax._checks import check_not_nan
-from genjax.autoregressive.likelihood import LogitsFn, check_sequence, log_prob
+from genjax._checks import check_not_nan, check_values
+from genjax.autoregressive.likelihood import LogitsFn, log_prob
 
 __all__ = ["assert_causal", "reordered"]
 
@@ -16,9 +17,9 @@ __all__ = ["assert_causal", "reordered"]
 def assert_causal(logits_fn: LogitsFn, x: Integer[Array, " n"]) -> None:
     """Raise unless row i of the logits sees only `x[:i]`, naming the first pair that leaks.
 
-    Each x_j is moved to the next level, cyclically, and no row i ≤ j may change, by one bit. A leak that both levels
-    hide is not found: try several x. The cost is n + 1 calls of the network, one after the other, because two rows of
-    one batch may differ by round-off.
+    Each x_j is moved to the next level, cyclically, and no row i ≤ j may change by a single bit. A leak that both
+    levels hide is not found: try several x. The cost is n + 1 calls of the network, one after the other, because the
+    rows of one batch may differ by round-off.
 
     Args:
         logits_fn: `logits_fn(x) -> ℓ`, of shape `[n, K]`.
@@ -29,7 +30,7 @@ def assert_causal(logits_fn: LogitsFn, x: Integer[Array, " n"]) -> None:
 
     Raises:
         TypeError: `x` is not integer.
-        ValueError: a leak: the logits at i depend on x_j for some j ≥ i; or a fault that `log_prob` refuses.
+        ValueError: row i of the logits depends on x_j for some j ≥ i; or a fault that `log_prob` refuses.
 
     >>> sees_itself = lambda x: jnp.stack([jnp.cumsum(x.astype(float)), jnp.zeros(3)], axis=1)
     >>> assert_causal(sees_itself, jnp.array([1, 0, 1]))
@@ -37,20 +38,25 @@ def assert_causal(logits_fn: LogitsFn, x: Integer[Array, " n"]) -> None:
         ...
     ValueError: logits_fn is not causal: row 0 of the logits depends on x[0]...
     """
-    check_sequence(x)
-    check_not_nan(log_prob=log_prob(logits_fn, x))
+    jax.eval_shape(partial(log_prob, logits_fn), x)  # raises on faults of shape and dtype
     n, num_levels = jax.eval_shape(logits_fn, x).shape
+    check_values("x", x, (x.astype(int) >= 0) & (x.astype(int) < num_levels), f"lie in 0..{num_levels - 1}")
 
     @jax.jit
-    def changed(x: Array) -> Array:
-        def logits(j: Array) -> Array:
-            return logits_fn(jnp.where(jnp.arange(n) == j, (x + 1) % num_levels, x).astype(x.dtype))
+    def run(x: Array) -> tuple[Array, Array]:
+        next_level = ((x.astype(int) + 1) % num_levels).astype(x.dtype)
 
-        rows = jax.lax.map(logits, jnp.arange(n + 1))  # the last has no x_n to move
-        return (rows[:-1] != rows[-1:]).any(axis=-1)
+        def move(unmoved: Array, j: Array) -> tuple[Array, Array]:
+            logits = logits_fn(jnp.where(jnp.arange(n) == j, next_level, x))
+            unmoved = jnp.where(j == n, logits, unmoved)
+            return unmoved, (logits != unmoved).any(axis=-1)
 
-    # [j, i]: whether moving x_j changed row i.
-    leaks = np.triu(np.asarray(changed(x)).T)
+        start = jnp.full_like(logits_fn(x), jnp.nan)
+        return jax.lax.scan(move, start, jnp.append(n, jnp.arange(n)))  # x_n, which is none, first
+
+    logits, changed = run(x)
+    check_not_nan(logits=logits)
+    leaks = np.triu(np.asarray(changed)[1:].T)  # [i, j]: whether moving x_j, j ≥ i, changed row i
     if leaks.any():
         i, j = np.argwhere(leaks)[0]
         raise ValueError(
