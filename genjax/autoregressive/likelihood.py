@@ -33,7 +33,7 @@ def log_prob(logits_fn: LogitsFn, x: Integer[Array, " n"]) -> Float[Array, ""]:
         TypeError: `x` is not integer or the logits are not floating point.
         ValueError: `x` is no vector, the logits are not `[n, K]`, a NaN, or a level outside 0..K−1 (NaN under `jit`).
 
-    Source: Bengio and Bengio (2000), equation 1; Germain et al. (2015), equation 4.
+    Source: Bengio and Bengio (2000); Germain et al. (2015), equation 4.
 
     >>> logits_fn = lambda x: jnp.stack([jnp.zeros(3), jnp.log(jnp.array([4.0, 1.0, 3.0]))], axis=1)
     >>> print(f"{log_prob(logits_fn, jnp.array([1, 1, 0])):.4f}")        # log(.8 × .5 × .25)
@@ -59,7 +59,7 @@ def negative_log_likelihood(logits_fn: LogitsFn, x: Integer[Array, " n"]) -> Flo
         TypeError: `x` is not integer or the logits are not floating point.
         ValueError: as `log_prob`.
 
-    Source: Germain et al. (2015), equation 3.
+    Source: Germain et al. (2015), section 3.
 
     >>> print(f"{negative_log_likelihood(lambda x: jnp.zeros((3, 2)), jnp.array([1, 1, 0])):.4f}")
     2.0794
@@ -86,7 +86,7 @@ def ensemble_log_prob(logits_fns: Sequence[LogitsFn], x: Integer[Array, " n"]) -
         TypeError: `x` is not integer or logits are not floating point.
         ValueError: there is no member, or as `log_prob`.
 
-    Source: Uria et al. (2014), section 4; Germain et al. (2015), section 6.2.
+    Source: Uria et al. (2014); Germain et al. (2015), section 4.3.
 
     >>> members = [lambda x: jnp.zeros((2, 2)), lambda x: jnp.array([[0.0, jnp.log(3.0)]] * 2)]
     >>> print(f"{jnp.exp(ensemble_log_prob(members, jnp.array([1, 1]))):.5f}")     # (1/4 + 9/16) / 2

@@ -30,7 +30,7 @@ def sequential_degrees(num_inputs: int, hidden: Sequence[int]) -> Degrees:
         TypeError: a count is no integer.
         ValueError: a count is below 1.
 
-    Source: the regular counterpart of Germain et al. (2015), section 3.
+    Source: the regular counterpart of Germain et al. (2015), section 4.1.
 
     >>> sequential_degrees(4, (3, 6))
     ((1, 2, 3), (1, 1, 2, 2, 3, 3))
@@ -56,7 +56,7 @@ def random_degrees(key: PRNGKeyArray, num_inputs: int, hidden: Sequence[int]) ->
         TypeError: the key is not typed, or a count is no integer.
         ValueError: a count is below 1.
 
-    Source: Germain et al. (2015), sections 3 and 4.3.
+    Source: Germain et al. (2015), sections 4.1 and 4.2.
 
     >>> [len(layer) for layer in random_degrees(jax.random.key(0), 4, (3, 6))]
     [3, 6]
@@ -92,7 +92,7 @@ def made_masks(
         TypeError: `num_inputs` is no integer.
         ValueError: `order` is no permutation of 0..n−1, or a degree is out of range.
 
-    Source: Germain et al. (2015), equations 11 to 13 and, for direct connections, section 4.1.
+    Source: Germain et al. (2015), section 4.
 
     >>> first, last = made_masks(3, [(1, 2)])
     >>> (first.astype(int) @ last.astype(int)).tolist()                # paths from each input to each output

@@ -21,7 +21,7 @@ class AutoregressiveTable:
     Args:
         logits: n arrays; ℓ_i has i axes for the prefix and one for the level, all of length K.
 
-    Source: the chain rule of probability; Bengio and Bengio (2000), equation 1.
+    Source: the chain rule of probability, as in Bengio and Bengio (2000).
 
     >>> first, second = jnp.log(jnp.array([0.2, 0.8])), jnp.log(jnp.array([[0.9, 0.1], [0.5, 0.5]]))
     >>> table = AutoregressiveTable((first, second))
