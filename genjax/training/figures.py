@@ -10,7 +10,7 @@ matplotlib.use("Agg")  # files only: no window, no display
 import matplotlib.pyplot as plt
 import numpy as np
 
-__all__ = ["curves", "image_grid", "scatter"]
+__all__ = ["curves", "densities", "image_grid", "scatter"]
 
 
 def image_grid(path: Path, images: Any, *, columns: int, low: float, high: float, title: str) -> None:
@@ -33,6 +33,31 @@ def scatter(path: Path, panels: dict[str, Any], *, limit: float) -> None:
         points = np.asarray(points)
         axis.scatter(points[:, 0], points[:, 1], s=2, alpha=0.4, linewidths=0)
         axis.set(title=name, xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
+    _save(figure, path)
+
+
+def densities(path: Path, panels: dict[str, Any], *, limit: float, points: Any = None) -> None:
+    """Draw densities on one square `[n, n]` grid side by side on one colour scale, and samples `[m, 2]` beside them.
+
+    Args:
+        path: the file.
+        panels: name to density; rows are the second coordinate, from −limit upwards.
+        limit: half the side of the square.
+        points: samples of the model, or None.
+    """
+    num_panels = len(panels) + (points is not None)
+    figure, axes = plt.subplots(1, num_panels, figsize=(3.2 * num_panels + 0.6, 3.4), squeeze=False)
+    top = max(np.asarray(density).max() for density in panels.values())
+    extent = (-limit, limit, -limit, limit)
+    for axis, (name, density) in zip(axes.flat, panels.items(), strict=False):
+        picture = axis.imshow(np.asarray(density), origin="lower", extent=extent, vmin=0, vmax=top)
+        axis.set(title=name)
+    figure.colorbar(picture, ax=axes.flat[len(panels) - 1], fraction=0.046, label="density")
+    if points is not None:
+        points = np.asarray(points)
+        axis = axes.flat[-1]
+        axis.scatter(points[:, 0], points[:, 1], s=2, alpha=0.4, linewidths=0)
+        axis.set(title="samples", xlim=extent[:2], ylim=extent[2:], aspect="equal")
     _save(figure, path)
 
 

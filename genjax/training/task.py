@@ -3,17 +3,48 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
+from typing import Protocol
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PRNGKeyArray
 
-from genjax.data import Circle, Dataset, binarize, binarized_mnist, centred_levels, digits, mnist
+from genjax.data import (
+    Checkerboard,
+    Circle,
+    Dataset,
+    GaussianGrid,
+    GaussianRing,
+    Pinwheel,
+    TwoMoons,
+    TwoSpirals,
+    binarize,
+    binarized_mnist,
+    centred_levels,
+    digits,
+    mnist,
+)
 from genjax.nn import Head, bernoulli_head, discretized_logistic_head, normal_head
 from genjax.training import figures
 
-__all__ = ["TASKS", "Task"]
+__all__ = ["TASKS", "TOYS", "Density", "Task"]
+
+NUM_POINTS = (1_000_000, 10_000, 20_000)
+"""Points of a toy density to train on, to validate and to test: so many that a network cannot learn them by heart."""
+
+
+class Density(Protocol):
+    """A density in the plane that is known."""
+
+    def sample(self, key: PRNGKeyArray, n: int) -> Array:
+        """Draw n points, `[n, 2]`."""
+        ...
+
+    def log_prob(self, x: Array) -> Array:
+        """Log-density of one point, in nats."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -26,6 +57,7 @@ class Task:
         head: the likelihood of x.
         low: the value of x that pictures show white.
         high: the value of x that pictures show black.
+        density: the truth, where it is known.
     """
 
     dataset: Dataset
@@ -33,6 +65,7 @@ class Task:
     head: Head
     low: float = 0.0
     high: float = 1.0
+    density: Density | None = None
 
     @property
     def num_levels(self) -> int | None:
@@ -59,16 +92,30 @@ def _binarized_mnist(download: bool) -> Task:
     return Task(binarized_mnist(download=download), observe, bernoulli_head)
 
 
-def _circle(download: bool) -> Task:
-    points = Circle().sample(jax.random.key(0), 24_000)
-    train, validation, test = jnp.split(points, [20_000, 22_000])
-    return Task(Dataset("circle", train, validation, test), lambda key, x: x, normal_head)
+def _toy(name: str, density: Density) -> Callable[[bool], Task]:
+    def task(download: bool) -> Task:
+        points = density.sample(jax.random.key(0), sum(NUM_POINTS))
+        train, validation, test = jnp.split(points, list(accumulate(NUM_POINTS))[:2])
+        dataset = Dataset(name, train, validation, test)
+        return Task(dataset, lambda key, x: x, normal_head, density=density)
 
+    return task
+
+
+TOYS: dict[str, Density] = {
+    "checkerboard": Checkerboard(),
+    "circle": Circle(),
+    "grid": GaussianGrid(),
+    "moons": TwoMoons(),
+    "pinwheel": Pinwheel(),
+    "ring": GaussianRing(),
+    "spirals": TwoSpirals(),
+}
+"""The densities in the plane by the names of their presets."""
 
 TASKS: dict[str, Callable[[bool], Task]] = {
     "digits": _digits,
     "mnist": _mnist,
     "binarized-mnist": _binarized_mnist,
-    "circle": _circle,
-}
+} | {name: _toy(name, density) for name, density in TOYS.items()}
 """What a preset's `data` names; the argument says whether missing files may be downloaded."""
