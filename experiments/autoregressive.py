@@ -78,11 +78,11 @@ def main(config: Config) -> None:
     num_levels = 17 if config.data == "digits" else 2
     conditional = config.model == "transformer"
     run = open_run(config, dataset, "width", "layers", "heads", "temperature", "num_samples")
-    order = (
-        np.random.default_rng(config.seed).permutation(dims) if config.order == "random" else np.arange(dims)
-    )
-    if conditional:
-        build = lambda rngs: nn.CausalTransformer(
+    shuffled = np.random.default_rng(config.seed).permutation(dims).tolist()
+    order = shuffled if config.order == "random" else list(range(dims))
+
+    def transformer(rngs):
+        return nn.CausalTransformer(
             dims,
             num_levels,
             width=config.width,
@@ -91,13 +91,13 @@ def main(config: Config) -> None:
             num_classes=10,
             rngs=rngs,
         )
-        cached_step = nn.functional(build, method=nn.CausalTransformer.step)[1]
-        empty_cache = nn.functional(build, method=nn.CausalTransformer.empty_cache)[1]
-    else:
-        build = lambda rngs: nn.MADE(
-            dims, config.hidden, num_levels, order=order.tolist(), direct=config.direct, rngs=rngs
-        )
-    init, apply = nn.functional(build)
+
+    def made(rngs):
+        return nn.MADE(dims, config.hidden, num_levels, order=order, direct=config.direct, rngs=rngs)
+
+    init, apply = nn.functional(transformer if conditional else made)
+    _, cached_step = nn.functional(transformer, method=nn.CausalTransformer.step)
+    _, empty_cache = nn.functional(transformer, method=nn.CausalTransformer.empty_cache)
 
     def observe(key, stored):
         """One example as a flat sequence of levels."""

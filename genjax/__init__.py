@@ -20,10 +20,13 @@ if TYPE_CHECKING:
         data,
         densities,
         divergences,
+        energy,
+        flow,
         likelihood,
         metrics,
         nn,
         oracles,
+        structures,
         training,
         transport,
         vae,
@@ -31,10 +34,12 @@ if TYPE_CHECKING:
     from genjax._checks import checked
     from genjax.batching import expectation, per_example
     from genjax.likelihood import Kind, Likelihood, bits_per_dim, dequantize
+    from genjax.structures import Bound
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Bound",
     "Kind",
     "Likelihood",
     "autoencoder",
@@ -46,18 +51,22 @@ __all__ = [
     "densities",
     "dequantize",
     "divergences",
+    "energy",
     "expectation",
+    "flow",
     "likelihood",
     "metrics",
     "nn",
     "oracles",
     "per_example",
+    "structures",
     "training",
     "transport",
     "vae",
 ]
 
 _HOME = {
+    "Bound": "structures",
     "Kind": "likelihood",
     "Likelihood": "likelihood",
     "bits_per_dim": "likelihood",

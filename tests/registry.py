@@ -13,7 +13,18 @@ import jax.numpy as jnp
 import numpy as np
 
 import genjax
-from genjax import autoencoder, autoregressive, densities, divergences, metrics, oracles, transport, vae
+from genjax import (
+    autoencoder,
+    autoregressive,
+    densities,
+    divergences,
+    energy,
+    flow,
+    metrics,
+    oracles,
+    transport,
+    vae,
+)
 
 RNG = np.random.default_rng(42)
 
@@ -97,7 +108,47 @@ def linear_gaussian(weights, bias, log_var, x, mean, encoder_log_var):
     )
 
 
+def both_ways(bijector, z):
+    """A bijector's maps and log-determinants at one point, taken as noise and as data."""
+    return bijector.forward(z), bijector.inverse(z)
+
+
+def from_first(weight, x, *context):
+    """A conditioner of two coordinates that reads the first, or the context."""
+    source = context[0] if context else x[0]
+    return jnp.outer(jnp.stack([jnp.zeros_like(source), jnp.sin(source)]), weight)
+
+
+def quadratic(theta):
+    return lambda x: 0.5 * jnp.sum(theta * (x - 0.3) ** 2)
+
+
+def annealing_path(theta):
+    """The path from N(0, 1/θ) to the quadratic energy, and a draw of it that depends on nothing but its key."""
+    path = energy.geometric_path(lambda x: 0.5 * jnp.sum(theta * x**2), quadratic(theta))
+    return path, lambda key, x, beta: jax.random.normal(key, x.shape, x.dtype)
+
+
+def boltzmann(weights, visible_bias, hidden_bias):
+    rbm = energy.RestrictedBoltzmann(weights, visible_bias, hidden_bias)
+    v, h = jnp.array([1, 0, 1]), jnp.array([0, 1])
+    path = rbm.tempered(0.3, jnp.sin(visible_bias))
+    return rbm.energy(v, h), rbm.free_energy(v), rbm.log_partition(), path.log_prob(v)
+
+
+def enumerable(energies):
+    model, x = oracles.EnumerableEnergy(energies), jnp.array([1, 2])
+    return model.energy(x), model.log_prob(x), model.log_partition(), model.probabilities(), model.moments()
+
+
+def gaussian_mixture(logits, means, covs, x):
+    covs = (covs + covs.swapaxes(1, 2)) / 2
+    mixture = oracles.GaussianMixture(jax.nn.softmax(logits), means, covs)
+    return mixture.log_prob(x), mixture.score(x)
+
+
 KEY = jax.random.key(0)
+FIRST = (True, False)
 GRID = np.linspace(-1, 1, 17)[[0, 3, 9, 16]]
 
 ROWS = {
@@ -191,6 +242,150 @@ ROWS = {
     ),
     "genjax.divergences.kl_normal": Row(divergences.kl_normal, (normal(3), normal(3), normal(3), normal(3))),
     "genjax.divergences.kl_standard_normal": Row(divergences.kl_standard_normal, (normal(3), normal(3))),
+    "genjax.flow.ActNorm": Row(
+        lambda s, t, z: both_ways(flow.ActNorm(s, t), z), (normal(2), normal(2), normal(2, 3, 2))
+    ),
+    "genjax.flow.Affine": Row(
+        lambda s, t, z: both_ways(flow.Affine(s, t), z), (normal(3), normal(3), normal(3))
+    ),
+    "genjax.flow.Chain": Row(
+        lambda s, t, z: both_ways(flow.Chain((flow.Affine(s, t), flow.Permutation((2, 0, 1)))), z),
+        (normal(3), normal(3), normal(3)),
+    ),
+    "genjax.flow.Conditional": Row(
+        lambda w, c, z: both_ways(
+            flow.given(flow.Coupling(flow.Conditional(genjax.Bound(w, from_first)), flow.affine, FIRST), c), z
+        ),
+        (normal(2), np.array(0.7), normal(2)),
+    ),
+    "genjax.flow.Coupling": Row(
+        lambda w, z: both_ways(flow.Coupling(genjax.Bound(w, from_first), flow.affine, FIRST), z),
+        (normal(2), normal(2)),
+    ),
+    "genjax.flow.Fixed": Row(
+        lambda s, z: both_ways(flow.Fixed(flow.Affine(s, s)), z), (normal(3), normal(3)), gradient="estimator"
+    ),
+    "genjax.flow.Invert": Row(
+        lambda s, t, z: both_ways(flow.Invert(flow.Affine(s, t)), z), (normal(3), normal(3), normal(3))
+    ),
+    "genjax.flow.InvertibleLinear": Row(
+        lambda low, up, d, z: both_ways(flow.InvertibleLinear(low, up, d, (1, -1, 1), (1, 2, 0)), z),
+        (normal(3, 3), normal(3, 3), normal(3), normal(2, 2, 3)),
+        bfloat16=False,
+    ),
+    "genjax.flow.Logit": Row(lambda z: flow.Logit(0.05).forward(z), (RNG.uniform(0.1, 0.9, 3),)),
+    "genjax.flow.MaskedAutoregressive": Row(
+        lambda w, z: both_ways(flow.MaskedAutoregressive(genjax.Bound(w, from_first), flow.affine), z),
+        (normal(2), normal(2)),
+    ),
+    "genjax.flow.Permutation": Row(lambda z: both_ways(flow.Permutation((2, 0, 1)), z**2), (normal(3),)),
+    "genjax.flow.RationalQuadraticSpline": Row(
+        lambda raw, z: both_ways(flow.RationalQuadraticSpline(raw), z),
+        (normal(3, 8), np.array([-4.0, 0.3, 1.2])),
+        bfloat16=False,
+    ),
+    "genjax.flow.Sigmoid": Row(flow.Sigmoid(0.05).forward, (normal(3),)),
+    "genjax.flow.Split": Row(
+        lambda s, z: both_ways(flow.Split(flow.Affine(s, s)), z), (normal(2), normal(4))
+    ),
+    "genjax.flow.Squeeze": Row(lambda z: flow.Squeeze().forward(z**2), (normal(2, 4, 1),)),
+    "genjax.flow.affine": Row(lambda raw, z: both_ways(flow.affine(raw), z), (normal(3, 2), normal(3))),
+    "genjax.flow.fit_actnorm": Row(
+        lambda s, x: flow.fit_actnorm(flow.ActNorm(s, s), x), (normal(2), normal(8, 2))
+    ),
+    "genjax.flow.given": Row(
+        lambda w, c: flow.given(flow.Conditional(genjax.Bound(w, from_first)), c)(c),
+        (normal(2), np.array(0.7)),
+    ),
+    "genjax.flow.log_prob": Row(
+        lambda s, t, x: flow.log_prob(flow.Affine(s, t), x), (normal(3), normal(3), normal(3))
+    ),
+    "genjax.flow.negative_log_likelihood": Row(
+        lambda s, t, x: flow.negative_log_likelihood(flow.Affine(s, t), x), (normal(3), normal(3), normal(3))
+    ),
+    "genjax.flow.rational_quadratic_spline": Row(
+        flow.rational_quadratic_spline,
+        (
+            np.array([-4.0, 0.3]),
+            RNG.uniform(1, 2, (2, 3)),
+            RNG.uniform(1, 2, (2, 3)),
+            RNG.uniform(1, 2, (2, 4)),
+        ),
+        bfloat16=False,
+    ),
+    "genjax.flow.reverse_kl": Row(
+        lambda key, s: flow.reverse_kl(key, flow.Affine(s, s), lambda x: -jnp.sum(x**4), shape=(3,)),
+        (KEY, normal(3)),
+    ),
+    "genjax.flow.reverse_kl_integrand": Row(
+        lambda s, z: flow.reverse_kl_integrand(flow.Affine(s, s), lambda x: -jnp.sum(x**4), z),
+        (normal(3), normal(3)),
+    ),
+    "genjax.energy.ReplayBuffer": Row(
+        lambda key, chains, x: energy.ReplayBuffer(chains).draw(key, x)[1],
+        (KEY, normal(4, 2), normal(3, 2)),
+    ),
+    "genjax.energy.RestrictedBoltzmann": Row(boltzmann, (normal(3, 2), normal(3), normal(2)), bfloat16=False),
+    "genjax.energy.annealed_bracket": Row(
+        lambda key, theta, x, y: energy.annealed_bracket(
+            key, *annealing_path(theta), x, y, jnp.array([0, 0.5, 1], x.dtype), base_log_z=0.0
+        ),
+        (KEY, np.array([1.0, 2.0]), normal(3, 2), normal(3, 2)),
+        bfloat16=False,
+    ),
+    "genjax.energy.annealed_importance_sampling": Row(
+        lambda key, theta, x, betas: energy.annealed_importance_sampling(
+            key, *annealing_path(theta), x, betas
+        ),
+        (KEY, np.array([1.0, 2.0]), normal(3, 2), np.array([0.1, 0.5, 0.9])),
+        bfloat16=False,
+    ),
+    "genjax.energy.base_rate_logits": Row(
+        lambda v: energy.base_rate_logits((v > 0).astype(v.dtype)), (normal(5, 3),), gradient="none"
+    ),
+    "genjax.energy.boltzmann_bracket": Row(
+        lambda key, weights, b, a, base_bias, betas: energy.boltzmann_bracket(
+            key,
+            energy.RestrictedBoltzmann(weights, b, a),
+            base_bias,
+            (betas - betas[0]) / (betas[-1] - betas[0]),
+            num_chains=4,
+        ),
+        (KEY, normal(3, 2), normal(3), normal(2), normal(3), np.linspace(0.0, 2.0, 5)),
+        gradient="none",
+        bfloat16=False,
+    ),
+    "genjax.energy.contrastive_divergence": Row(
+        lambda theta, x, y: energy.contrastive_divergence(quadratic(theta), x, y),
+        (normal(3), normal(3), normal(3)),
+        gradient="estimator",
+    ),
+    "genjax.energy.geometric_path": Row(
+        lambda theta, x, beta: annealing_path(theta)[0](x, beta), (normal(3), normal(3), np.array(0.3))
+    ),
+    "genjax.energy.log_partition_enumeration": Row(
+        lambda theta, states: energy.log_partition_enumeration(quadratic(theta), states, chunk_size=4),
+        (normal(2), normal(6, 2)),
+    ),
+    "genjax.energy.log_partition_quadrature": Row(
+        lambda theta, lower, upper: energy.log_partition_quadrature(
+            quadratic(theta), lower, upper, num_points=9, chunk_size=40
+        ),
+        (np.array([1.0, 2.0]), np.array([-3.0, -2.0]), np.array([2.5, 3.0])),
+        bfloat16=False,
+    ),
+    "genjax.energy.metropolis_langevin": Row(
+        lambda key, theta, x, eta: energy.metropolis_langevin(
+            key, quadratic(theta), x, step_size=eta, num_steps=2
+        ),
+        (KEY, np.array([1.0, 2.0]), normal(2), np.array(0.1)),
+    ),
+    "genjax.energy.noise_contrastive_estimation": Row(
+        lambda theta, log_z, x, y: energy.noise_contrastive_estimation(
+            quadratic(theta), densities.standard_normal_log_prob, log_z, x, y
+        ),
+        (normal(3), np.array(0.4), normal(3), normal(2, 3)),
+    ),
     "genjax.likelihood.bits_per_dim": Row(lambda nll: genjax.bits_per_dim(nll, 64), (np.array(3.0),)),
     "genjax.likelihood.dequantize": Row(
         lambda noise: genjax.dequantize(jnp.array([0, 200]), noise), (np.array([0.25, 0.75]),)
@@ -210,6 +405,12 @@ ROWS = {
         gradient="none",
     ),
     "genjax.oracles.AutoregressiveTable": Row(autoregressive_table, (normal(3), normal(3, 3))),
+    "genjax.oracles.EnumerableEnergy": Row(enumerable, (normal(2, 3),)),
+    "genjax.oracles.GaussianMixture": Row(
+        gaussian_mixture,
+        (normal(2), normal(2, 3), np.stack([covariance(3), covariance(3)]), normal(3)),
+        bfloat16=False,
+    ),
     "genjax.oracles.LinearGaussian": Row(
         linear_gaussian, (normal(4, 2), normal(4), normal(4), normal(4), normal(2), normal(2)), bfloat16=False
     ),
@@ -226,6 +427,7 @@ ROWS = {
         lambda a, x, t, e: transport.hutchinson_divergence(lambda x, t: a * t * jnp.sin(x), x, t, e),
         (np.array(0.7), normal(3), np.array(0.4), normal(3)),
     ),
+    "genjax.structures.Bound": Row(lambda w, x: genjax.Bound(w, jnp.dot)(x), (normal(3), normal(3))),
     "genjax.vae.active_units": Row(vae.active_units, (normal(6, 2),), gradient="none"),
     "genjax.vae.collapsed_units": Row(vae.collapsed_units, (normal(6, 2), normal(6, 2)), gradient="none"),
     "genjax.vae.doubly_reparameterized": Row(
@@ -286,6 +488,16 @@ RECORDS = {
     "genjax.autoregressive.made_masks": "tests/autoregressive/test_masks.py",
     "genjax.autoregressive.random_degrees": "tests/autoregressive/test_masks.py",
     "genjax.autoregressive.sequential_degrees": "tests/autoregressive/test_masks.py",
+    "genjax.flow.Bijector": "tests/flow/test_bijectors.py",
+    "genjax.flow.CheckReport": "tests/flow/test_diagnostics.py",
+    "genjax.flow.channel_mask": "tests/flow/test_structure.py",
+    "genjax.flow.check": "tests/flow/test_diagnostics.py",
+    "genjax.flow.checkerboard_mask": "tests/flow/test_structure.py",
+    "genjax.flow.invertible_linear": "tests/flow/test_structure.py",
+    "genjax.energy.AnnealedRun": "tests/energy/test_annealing.py",
+    "genjax.energy.Bracket": "tests/energy/test_annealing.py",
+    "genjax.energy.LogPartition": "tests/energy/test_partition.py",
+    "genjax.energy.MetropolisChain": "tests/energy/test_langevin.py",
     "genjax.likelihood.Kind": "tests/test_likelihood.py",
     "genjax.likelihood.Likelihood": "tests/test_likelihood.py",
     "genjax.metrics.Diversity": "tests/test_metrics.py",

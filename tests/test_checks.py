@@ -8,7 +8,7 @@ import jaxtyping
 import pytest
 
 import genjax
-from genjax import autoregressive, densities, divergences, metrics, oracles, vae
+from genjax import autoregressive, densities, divergences, energy, flow, metrics, oracles, vae
 
 KEY = jax.random.key(0)
 
@@ -19,6 +19,26 @@ def encode(x):
 
 def log_likelihood(x, z):
     return densities.normal_log_prob(x, z, jnp.zeros_like(x))
+
+
+def quadratic(x):
+    return jnp.sum(x**2) / 2
+
+
+def grid(lower, upper, energy_fn=quadratic, num_points=4):
+    return energy.log_partition_quadrature(energy_fn, lower, upper, num_points=num_points)
+
+
+def anneal(x, betas, energy_fn=lambda x, beta: quadratic(x)):
+    return energy.annealed_importance_sampling(KEY, energy_fn, lambda key, x, beta: x, x, betas)
+
+
+def langevin(x, step_size=0.1, energy_fn=quadratic):
+    return energy.metropolis_langevin(KEY, energy_fn, x, step_size=step_size)
+
+
+def boltzmann(*shapes):
+    return energy.RestrictedBoltzmann(*map(jnp.zeros, shapes))
 
 
 def negative_elbo(x, **options):
@@ -38,6 +58,16 @@ def sample(**options):
 
 
 TABLE = oracles.AutoregressiveTable((jnp.zeros(3), jnp.zeros((3, 3))))
+
+
+def couple(raw, mask):
+    return flow.Coupling(genjax.Bound(raw, lambda raw, _: raw), flow.affine, mask)
+
+
+def spline(widths, heights, slopes):
+    return lambda x: flow.rational_quadratic_spline(x, *map(jnp.array, (widths, heights, slopes)))
+
+
 ONE, TWO, NAN = jnp.zeros(1), jnp.zeros(2), jnp.array([0.0, jnp.nan])
 INTS = jnp.zeros(2, int)
 
@@ -173,6 +203,83 @@ STRUCTURE = [  # raised while tracing
         ValueError,
         r"\(K,\), \(K, K\), \(K, K, K\), …; got \(3,\), \(2, 3\)",
     ),
+    (flow.Affine(ONE, TWO).forward, (TWO,), ValueError, r"z \(2,\), shift \(1,\), log_scale \(2,\)"),
+    (flow.Affine(TWO, TWO).inverse, (INTS,), TypeError, "x must be floating point; got int32"),
+    (
+        partial(flow.log_prob, flow.Affine(TWO, TWO)),
+        (INTS,),
+        TypeError,
+        "x must be floating point; got int32",
+    ),
+    (
+        lambda x: flow.log_prob(flow.Affine(TWO, TWO), x, lambda z: z),
+        (TWO,),
+        ValueError,
+        r"base_log_prob\(z\) must be a scalar, of shape \(\); got shape \(2,\)",
+    ),
+    (flow.affine, (jnp.zeros((2, 3)),), ValueError, r"raw must be \[\*event, 2\].* got shape \(2, 3\)"),
+    (flow.Permutation((0, 2)).forward, (TWO,), ValueError, r"must reorder 0\.\.1.* got \(0, 2\)"),
+    (flow.ActNorm(ONE, ONE).inverse, (jnp.zeros((2, 2, 3)),), ValueError, r"shift \(1,\), event \(2, 2, 3\)"),
+    (
+        flow.InvertibleLinear(jnp.eye(2), jnp.eye(2), ONE, (1, 1), (0, 1)).forward,
+        (TWO,),
+        ValueError,
+        r"last axis, 2: lower \(2, 2\), log_diag \(1,\), 2 signs",
+    ),
+    (flow.Squeeze().forward, (jnp.zeros((3, 2, 1)),), ValueError, r"even H and W; got shape \(3, 2, 1\)"),
+    (flow.Squeeze().inverse, (jnp.zeros((1, 1, 2)),), ValueError, r"\[H, W, 4C\]; got shape \(1, 1, 2\)"),
+    (flow.Split(flow.Affine(ONE, ONE)).forward, (jnp.zeros(3),), ValueError, r"must be even .* \(3,\)"),
+    (couple(jnp.zeros(4), (True,)).forward, (TWO,), ValueError, r"mask \(1,\), event \(2,\)"),
+    (couple(jnp.zeros(4), (1, 0)).forward, (TWO,), TypeError, "nested tuples of bool; got int64"),
+    (couple(jnp.zeros(3), (True, False)).inverse, (TWO,), ValueError, r"raw \(3,\), event \(2,\)"),
+    (
+        flow.RationalQuadraticSpline(jnp.zeros((2, 7))).forward,
+        (TWO,),
+        ValueError,
+        r"an axis of 3K − 1: raw \(2, 7\), event \(2,\)",
+    ),
+    (
+        spline([1.0, 1.0], [1.0, 1.0], [1.0, 1.0]),
+        (jnp.array(0.0),),
+        ValueError,
+        r"slopes \[\*event, K \+ 1\]: x \(\), widths \(2,\), slopes \(2,\)",
+    ),
+    (flow.Logit(0.5).forward, (TWO,), ValueError, r"alpha must lie in \[0, 0\.5\); got 0\.5"),
+    (
+        partial(flow.fit_actnorm, flow.ActNorm(TWO, TWO)),
+        (jnp.zeros((1, 2)),),
+        ValueError,
+        r"n at least 2; got shape \(1, 2\)",
+    ),
+    (
+        partial(flow.reverse_kl_integrand, flow.Affine(TWO, TWO), lambda x: x),
+        (TWO,),
+        ValueError,
+        r"log_target\(x\) must be a scalar",
+    ),
+    (grid, (TWO, ONE), ValueError, r"lower \(2,\), upper \(1,\)"),
+    (grid, (jnp.zeros(4), jnp.ones(4)), ValueError, r"4 dimensions costs 4\^4 = 10\^2\.4 energies"),
+    (partial(grid, num_points=1), (-TWO, TWO + 1), ValueError, "num_points must be at least 2; got 1"),
+    (partial(grid, energy_fn=lambda x: x), (TWO - 1, TWO), ValueError, r"energy_fn\(x\) must be a scalar"),
+    (partial(energy.log_partition_enumeration, quadratic), (jnp.zeros((0, 2)),), ValueError, "one state"),
+    (
+        anneal,
+        (jnp.zeros((3, 2)), ONE),
+        ValueError,
+        r"betas must be a vector of at least two; got shape \(1,\)",
+    ),
+    (anneal, (jnp.zeros((0, 2)), TWO), ValueError, r"at least one chain; got shape \(0, 2\)"),
+    (partial(langevin, step_size=TWO), (TWO,), ValueError, "step_size must be a scalar"),
+    (partial(energy.contrastive_divergence, quadratic), (TWO, ONE), ValueError, r"x_model \(1,\)"),
+    (
+        partial(energy.noise_contrastive_estimation, quadratic, densities.standard_normal_log_prob),
+        (jnp.zeros(()), TWO, TWO),
+        ValueError,
+        r"x_noise \(2,\), x_data \(2,\)",
+    ),
+    (boltzmann((3, 2), 3, 2).free_energy, (TWO,), ValueError, r"v must have one entry for each unit, \(3,\)"),
+    (lambda x: boltzmann((3, 2), 2, 3).log_partition() + x, (ONE,), ValueError, r"got weights \(3, 2\)"),
+    (lambda x: boltzmann((30, 25), 30, 25).log_partition() + x, (ONE,), ValueError, r"25 units and so 2\^25"),
     (vae.active_units, (TWO,), ValueError, r"means must be \[n, d\] with at least one row; got shape \(2,\)"),
     (vae.active_units, (jnp.zeros((0, 2)),), ValueError, r"got shape \(0, 2\)"),
     (metrics.diversity, (jnp.zeros((1, 2)),), ValueError, r"n at least 2; got samples \(1, 2\)"),
@@ -233,6 +340,27 @@ VALUES = [  # raised on concrete input and through `checked`; NaN under jit
         "the sum of q must be 1; got 1.5",
     ),
     (divergences.js_categorical, (jnp.array([0.5, 0.6]), jnp.array([0.5, 0.5])), "the sum of p must be 1"),
+    (partial(flow.log_prob, flow.Affine(TWO, TWO)), (NAN,), "x must not be NaN; got nan at flat position 1"),
+    (flow.Logit().forward, (jnp.array([0.5, 1.5]),), r"lie in \(0, 1\); got 1.5 at flat position 1"),
+    (flow.Logit().forward, (jnp.array([0.0]),), r"lie in \(0, 1\); got 0.0"),
+    (partial(flow.log_prob, flow.Sigmoid(0.25)), (jnp.array([1.75]),), r"lie in \(-0\.5, 1\.5\); got 1.75"),
+    (spline([1.0, 0.0], [1.0, 1.0], [1.0, 1.0, 1.0]), (jnp.array(0.0),), "widths must be positive; got 0.0"),
+    (spline([1.0, 1.0], [2.0, -1.0], [1.0, 1.0, 1.0]), (jnp.array(0.0),), "heights must be positive; got -1"),
+    (
+        spline([1.0, 1.0], [1.0, 1.0], [1.0, 0.0, 1.0]),
+        (jnp.array(0.0),),
+        "slopes must be positive; got 0.0 at flat position 1",
+    ),
+    (
+        partial(flow.fit_actnorm, flow.ActNorm(TWO, TWO)),
+        (jnp.array([[1.0, 2.0], [1.0, 3.0]]),),
+        "standard deviation of each channel at an ActNorm must be positive; got 0.0 at flat position 0",
+    ),
+    (
+        partial(flow.reverse_kl_integrand, flow.Affine(TWO, TWO), densities.standard_normal_log_prob),
+        (NAN,),
+        "noise must not be NaN",
+    ),
     (negative_elbo, (NAN,), "x must not be NaN"),
     (partial(vae.elbo_terms, encode, log_likelihood), (TWO, NAN), "noise must not be NaN"),
     (partial(vae.elbo_terms, lambda x: (x + NAN, TWO), log_likelihood), (TWO, TWO), "mean must not be NaN"),
@@ -243,6 +371,31 @@ VALUES = [  # raised on concrete input and through `checked`; NaN under jit
         "std must be positive",
     ),
     (metrics.diversity, (jnp.full((3, 2), jnp.nan),), "samples must not be NaN"),
+    (grid, (TWO, TWO), "upper must exceed lower; got 0.0 at flat position 0"),
+    (
+        partial(grid, energy_fn=lambda x: jnp.log(x[0])),
+        (TWO - 1, TWO + 1),
+        r"energy must be a number or \+inf",
+    ),
+    (partial(grid, energy_fn=lambda x: -jnp.inf / x[0] ** 2), (TWO - 1, TWO), "energy must be a number"),
+    (partial(grid, energy_fn=lambda x: jnp.inf / x[0] ** 2), (TWO - 1, TWO), "log Z must be finite"),
+    (partial(energy.log_partition_enumeration, jnp.sum), (NAN[:, None],), "energy must be a number"),
+    (anneal, (NAN[:, None], TWO), "the log weight of a chain must be a number"),
+    (
+        partial(energy.annealed_bracket, KEY, lambda x, beta: x**2, lambda key, x, beta: x, base_log_z=0.0),
+        (TWO, TWO, jnp.array([0.0, 0.9])),
+        "betas must run from 0 to 1; got 0.89",
+    ),
+    (langevin, (NAN,), "x must not be NaN"),
+    (partial(langevin, step_size=0.0), (TWO,), "step_size must be positive; got 0.0"),
+    (partial(langevin, energy_fn=lambda x: jnp.sum(jnp.sqrt(x))), (TWO - 1,), "x must stay a number"),
+    (
+        partial(energy.contrastive_divergence, jnp.sum),
+        (NAN, TWO),
+        r"energy must be a number or \+inf; got nan",
+    ),
+    (boltzmann((2, 2), 2, 2).free_energy, (jnp.array([0.5, 1.0]),), "v must be 0 or 1; got 0.5"),
+    (energy.base_rate_logits, (jnp.array([[0.0, 3.0]]),), "v must be 0 or 1; got 3.0"),
     (partial(genjax.bits_per_dim, num_dims=3), (jnp.array(jnp.nan),), "nll must not be NaN"),
 ]
 

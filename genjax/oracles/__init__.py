@@ -1,6 +1,8 @@
 """Models whose answers are known in closed form, to test losses, estimators and samplers against."""
 
 from genjax.oracles.autoregressive_table import AutoregressiveTable
+from genjax.oracles.enumerable_energy import EnumerableEnergy
+from genjax.oracles.gaussian_mixture import GaussianMixture
 from genjax.oracles.linear_gaussian import LinearGaussian
 
-__all__ = ["AutoregressiveTable", "LinearGaussian"]
+__all__ = ["AutoregressiveTable", "EnumerableEnergy", "GaussianMixture", "LinearGaussian"]

@@ -50,9 +50,10 @@ def densities(path: Path, panels: dict[str, Any], *, limit: float, points: Any =
     top = max(np.asarray(density).max() for density in panels.values())
     extent = (-limit, limit, -limit, limit)
     for axis, (name, density) in zip(axes.flat, panels.items(), strict=False):
-        picture = axis.imshow(np.asarray(density), origin="lower", extent=extent, vmin=0, vmax=top)
+        axis.imshow(np.asarray(density), origin="lower", extent=extent, vmin=0, vmax=top)
         axis.set(title=name)
-    figure.colorbar(picture, ax=axes.flat[len(panels) - 1], fraction=0.046, label="density")
+    last = axes.flat[len(panels) - 1]
+    figure.colorbar(last.images[0], ax=last, fraction=0.046, label="density")
     if points is not None:
         points = np.asarray(points)
         axis = axes.flat[-1]

@@ -1,0 +1,91 @@
+"""The density whose score is known: a mixture of Gaussians with full covariances."""
+
+import math
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from genjax._checks import check_count, check_full_precision, check_key, check_not_nan, check_values
+
+__all__ = ["GaussianMixture"]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, eq=False)
+class GaussianMixture:
+    """A mixture of K Gaussians in d dimensions.
+
+    p(x) = Σ_k π_k N(x; μ_k, Σ_k); ∇ log p(x) = Σ_k p(k|x) Σ_k⁻¹ (μ_k − x)
+
+    Args:
+        weights: π, `[K]`, summing to 1; a component of weight 0 is never drawn.
+        means: μ, `[K, d]`.
+        covs: Σ, `[K, d, d]`, symmetric and positive definite.
+
+    Source: Bishop (2006), equation 2.188.
+
+    >>> mixture = GaussianMixture(jnp.array([0.5, 0.5]), jnp.array([[-1.0], [1.0]]), jnp.ones((2, 1, 1)))
+    >>> print(f"{mixture.log_prob(jnp.zeros(1)):.4f} {mixture.score(jnp.array([1.0]))[0]:.4f}")
+    -1.4189 -0.2384
+    """
+
+    weights: Array  # without shapes, because transformations put batches and placeholders here
+    means: Array
+    covs: Array
+
+    def log_prob(self, x: Float[Array, " d"]) -> Float[Array, ""]:
+        """Log p(x), in nats."""
+        return jax.nn.logsumexp(self._log_joint(x)[0])
+
+    def score(self, x: Float[Array, " d"]) -> Float[Array, " d"]:
+        """The score ∇ log p(x), in closed form, per unit of x."""
+        log_joint, pulls = self._log_joint(x)
+        return jax.nn.softmax(log_joint) @ pulls
+
+    def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n d"]:
+        """N draws of x, `[n, d]`."""
+        check_key(key)
+        check_count(n=n)
+        log_weights, cholesky = self._log_weights(), self._cholesky()
+        key_component, key_noise = jax.random.split(key)
+        component = jax.random.categorical(key_component, log_weights, shape=(n,))
+        noise = jax.random.normal(key_noise, (n, self.means.shape[1]), self.means.dtype)
+        return jax.vmap(lambda k, e: self.means[k] + cholesky[k] @ e)(component, noise)
+
+    def _log_joint(self, x: Array) -> tuple[Float[Array, " k"], Float[Array, "k d"]]:
+        """Log π_k N(x; μ_k, Σ_k) and the pull Σ_k⁻¹ (μ_k − x) of every component."""
+        check_full_precision(x=x)
+        if jnp.shape(x) != self.means.shape[1:]:
+            raise ValueError(f"x must have the shape of a mean, {self.means.shape[1:]}; got {jnp.shape(x)}")
+        check_not_nan(x=x)
+
+        def component(log_weight: Array, mean: Array, cholesky: Array) -> tuple[Array, Array]:
+            difference = mean - x
+            pull = jax.scipy.linalg.cho_solve((cholesky, True), difference)
+            log_det = 2 * jnp.sum(jnp.log(jnp.diag(cholesky)))
+            log_normal = -0.5 * (difference @ pull + log_det + x.size * math.log(2 * math.pi))
+            return log_weight + log_normal, pull
+
+        return jax.vmap(component)(self._log_weights(), self.means, self._cholesky())
+
+    def _log_weights(self) -> Float[Array, " k"]:
+        k, d = self.means.shape
+        if self.weights.shape != (k,) or self.covs.shape != (k, d, d):
+            raise ValueError(
+                f"a mixture has weights [k], means [k, d] and covs [k, d, d]; got weights "
+                f"{self.weights.shape}, means {self.means.shape}, covs {self.covs.shape}"
+            )
+        check_full_precision(weights=self.weights, means=self.means, covs=self.covs)
+        positive = self.weights >= 0
+        check_values("weights", self.weights, positive, "not be negative")
+        total = jnp.sum(self.weights)
+        one = jnp.abs(total - 1) <= float(jnp.finfo(total.dtype).eps) ** 0.5
+        check_values("the sum of weights", total, one, "be 1")
+        return jnp.log(jnp.where(positive & one, self.weights, jnp.nan))
+
+    def _cholesky(self) -> Float[Array, "k d d"]:
+        cholesky = jnp.linalg.cholesky(self.covs)
+        check_values("covs", cholesky, ~jnp.isnan(cholesky), "be positive definite")
+        return cholesky

@@ -1,0 +1,170 @@
+"""Every bijector: log-determinants are those of the Jacobian, round trips close, gradients are finite."""
+
+import functools
+from typing import NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from genjax.densities import standard_normal_log_prob
+from genjax.flow import log_prob
+
+from .bijectors import BIJECTORS, build, noise
+
+names = pytest.mark.parametrize("name", sorted(BIJECTORS))
+
+
+class Exact(NamedTuple):
+    """A direction of the map at some points, in float64: inputs, outputs, log |det J|, condition of the inverse."""
+
+    points: np.ndarray
+    images: np.ndarray
+    log_dets: np.ndarray
+    jacobian_log_dets: np.ndarray
+    round_trips: np.ndarray
+    conditions: np.ndarray
+
+
+@functools.cache
+def exact(name, *, extreme, inverse=False):
+    """Measured at noise z, or, for the inverse, at x = f(z) rounded to float32 unless it is extreme."""
+    with jax.enable_x64(True):
+        bijector = build(name)
+        points = jnp.asarray(noise(name, extreme=extreme), float)
+        if inverse:
+            points = jnp.asarray(exact(name, extreme=extreme).images)
+            points = points if extreme else points.astype(jnp.float32).astype(float)
+        move, back = (bijector.inverse, bijector.forward) if inverse else (bijector.forward, bijector.inverse)
+
+        def measure(point):
+            image, log_det = move(point)
+            jacobian = jax.jacfwd(lambda p: jnp.ravel(move(jnp.reshape(p, point.shape))[0]))(jnp.ravel(point))
+            spread = jnp.linalg.norm(jnp.linalg.inv(jacobian), 2)
+            condition = spread * jnp.linalg.norm(jnp.ravel(image)) / norm(point)
+            return image, log_det, jnp.linalg.slogdet(jacobian)[1], back(image)[0], condition
+
+        return Exact(np.asarray(points), *map(np.asarray, jax.jit(jax.vmap(measure))(points)))
+
+
+def norm(a):
+    """Of one event; 1 for the origin, where an error is absolute."""
+    size = jnp.linalg.norm(jnp.ravel(a))
+    return jnp.where(size == 0, 1.0, size)
+
+
+@functools.cache
+def single(name, *, extreme, inverse=False):
+    """Images, log-determinants and round trips in float32 at the same points."""
+    bijector = build(name)
+    move, back = (bijector.inverse, bijector.forward) if inverse else (bijector.forward, bijector.inverse)
+
+    def measure(point):
+        image, log_det = move(point)
+        return image, log_det, back(image)[0]
+
+    points = jnp.asarray(exact(name, extreme=extreme, inverse=inverse).points, jnp.float32)
+    return [np.asarray(a) for a in jax.jit(jax.vmap(measure))(points)]
+
+
+@names
+@pytest.mark.parametrize("inverse", [False, True])
+def test_log_det_is_the_jacobians(name, inverse):
+    # Autodiff itself loses sigmoid′(30) to rounding: the closed form is compared in test_densities.
+    for extreme in (False,) if name.startswith("Sigmoid") else (False, True):
+        reference = exact(name, extreme=extreme, inverse=inverse)
+        np.testing.assert_allclose(reference.log_dets, reference.jacobian_log_dets, rtol=1e-9, atol=1e-9)
+        if extreme and inverse:
+            continue  # x = f(±30) rounded to float32 may leave the range of f
+        _, log_dets, _ = single(name, extreme=extreme, inverse=inverse)
+        assert log_dets.dtype == np.float32
+        np.testing.assert_allclose(log_dets, reference.jacobian_log_dets, rtol=1e-4, atol=1e-4)
+
+
+def relative_error(actual, expected):
+    axes = tuple(range(1, expected.ndim))
+    size = np.sqrt((expected**2).sum(axes))
+    return np.sqrt(((actual - expected) ** 2).sum(axes)) / np.where(size == 0, 1.0, size)
+
+
+@names
+def test_the_inverse_undoes_the_map_up_to_its_condition_number(name):
+    reference = exact(name, extreme=False)
+    tolerance = 1e-4 * np.maximum(reference.conditions, 1)
+    assert (relative_error(single(name, extreme=False)[2], reference.points) < tolerance).all()
+    for extreme in (False, True):
+        double = exact(name, extreme=extreme)
+        tolerance = 1e-13 * np.maximum(double.conditions, 1)
+        assert (relative_error(double.round_trips, double.points) < tolerance).all()
+
+
+@names
+def test_the_map_undoes_the_inverse(name):
+    reference = exact(name, extreme=False, inverse=True)
+    tolerance = 1e-4 * np.maximum(reference.conditions, 1)
+    assert (relative_error(single(name, extreme=False, inverse=True)[2], reference.points) < tolerance).all()
+
+
+@names
+def test_gradients_are_finite_everywhere(name):
+    """In parameters and input, through density and sample, at random points and extreme ones."""
+    bijector = build(name)
+    z = jnp.asarray(np.concatenate([noise(name, extreme=e) for e in (False, True)]))
+    if name.startswith("Sigmoid"):  # beyond 10, float32 holds no number between its value and 1
+        z = jnp.clip(z, -10.0, 10.0)
+
+    def gradients(z):
+        x, _ = bijector.forward(z)
+        sampled = jax.grad(lambda f, z: sum(map(jnp.sum, f.forward(z))), (0, 1))(bijector, z)
+        return sampled, jax.grad(log_prob, (0, 1))(bijector, x)
+
+    for leaf in jax.tree.leaves(jax.jit(jax.vmap(gradients))(z)):
+        assert np.isfinite(leaf).all()
+
+
+@pytest.mark.parametrize("name", ["Coupling, spline", "MaskedAutoregressive", "Glow", "conditional"])
+def test_a_stack_of_flows_is_mapped(name):
+    """Several seeds at once: the leaves have a leading axis, the static fields are shared."""
+    flows = [build(name, seed) for seed in range(2)]
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *flows)
+    z = jnp.asarray(noise(name, extreme=False)[:2])
+    density = jax.jit(jax.vmap(lambda f, z: f.inverse(z)))
+    for together, alone in zip(
+        jax.tree.leaves(density(stacked, z)),
+        jax.tree.leaves([jax.jit(f.inverse)(one) for f, one in zip(flows, z, strict=True)][1]),
+        strict=True,
+    ):
+        np.testing.assert_allclose(together[1], alone, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.usefixtures("untyped")
+@names
+def test_structures_are_trees_of_their_parameters(name):
+    bijector = build(name)
+    leaves, tree = jax.tree.flatten(bijector)
+    assert all(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in leaves)
+    assert jax.tree.leaves(jax.tree.map(lambda _: None, bijector)) == []
+    chex.assert_trees_all_equal(tree.unflatten(leaves), bijector)
+    assert (
+        jax.tree.structure(build(name)) == tree
+    )  # static fields compare by value, so that jit finds its program
+    assert hash(jax.tree.structure(build(name))) == hash(tree)
+
+
+@pytest.mark.parametrize("name", ["Coupling, checkerboard", "InvertibleLinear", "conditional"])
+def test_new_parameters_do_not_retrace(name):
+    chex.clear_trace_counter()
+    density = jax.jit(chex.assert_max_traces(lambda f, x: f.inverse(x), n=1))
+    z = jnp.asarray(noise(name, extreme=False))
+    values = [density(build(name, seed), z[0])[1] for seed in range(3)]
+    assert len(set(map(float, values))) == 3
+
+
+def test_the_base_may_be_another_density():
+    flow, x = build("Affine"), jnp.array([0.3, -1.0, 2.0])
+    logistic = lambda z: jnp.sum(jax.nn.log_sigmoid(z) + jax.nn.log_sigmoid(-z))
+    z, log_det = flow.inverse(x)
+    np.testing.assert_allclose(log_prob(flow, x, logistic), logistic(z) + log_det, rtol=1e-6)
+    np.testing.assert_allclose(log_prob(flow, x, standard_normal_log_prob), log_prob(flow, x))

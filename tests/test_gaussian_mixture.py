@@ -1,0 +1,78 @@
+"""The oracle itself, against SciPy's multivariate Gaussian."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.special
+import scipy.stats
+
+from genjax.oracles import GaussianMixture
+
+
+def random_mixture(k=3, d=2, seed=0):
+    rng = np.random.default_rng(seed)
+    factors = rng.normal(size=(k, d, d))
+    covs = factors @ factors.transpose(0, 2, 1) / d + 0.3 * np.eye(d)
+    return GaussianMixture(*map(jnp.asarray, (rng.dirichlet(np.ones(k)), 2 * rng.normal(size=(k, d)), covs)))
+
+
+def scipy_log_prob(mixture, x):
+    parts = zip(*map(np.asarray, (mixture.weights, mixture.means, mixture.covs)), strict=True)
+    logs = [np.log(w) + scipy.stats.multivariate_normal.logpdf(x, m, c) for w, m, c in parts]
+    return scipy.special.logsumexp(logs, axis=0)
+
+
+@pytest.mark.parametrize("d", [1, 2, 5])
+def test_log_prob_is_scipys_and_the_score_its_gradient(d, x64):
+    mixture = random_mixture(d=d, seed=d)
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(20, d)) * 2)
+    expected = scipy_log_prob(mixture, np.asarray(x))
+    np.testing.assert_allclose(jax.vmap(mixture.log_prob)(x), expected, rtol=1e-10)
+    np.testing.assert_allclose(
+        jax.vmap(mixture.score)(x), jax.vmap(jax.grad(mixture.log_prob))(x), rtol=1e-9, atol=1e-12
+    )
+
+
+def test_the_score_holds_far_from_every_mean():
+    mixture = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), random_mixture(k=1))
+    x = jnp.array([300.0, -200.0])
+    expected = np.linalg.solve(mixture.covs[0], mixture.means[0] - x)
+    np.testing.assert_allclose(mixture.score(x), expected, rtol=1e-4)
+
+
+def test_samples_have_the_mixtures_mean_and_covariance(x64):
+    mixture, n = random_mixture(seed=4), 100_000
+    x = np.asarray(mixture.sample(jax.random.key(0), n))
+    weights, means, covs = map(np.asarray, (mixture.weights, mixture.means, mixture.covs))
+    mean = weights @ means
+    spread = means - mean
+    cov = np.einsum("k,kij->ij", weights, covs + spread[:, :, None] * spread[:, None])
+    assert (np.abs(x.mean(0) - mean) < 4 * np.sqrt(np.diag(cov) / n)).all()
+    products = (x - mean)[:, :, None] * (x - mean)[:, None]
+    assert (np.abs(products.mean(0) - cov) < 4 * products.std(0) / np.sqrt(n)).all()
+
+
+def test_a_component_without_weight_is_never_drawn():
+    mixture = GaussianMixture(jnp.array([1.0, 0.0]), jnp.array([[0.0], [99.0]]), jnp.ones((2, 1, 1)))
+    assert (mixture.sample(jax.random.key(0), 1000) < 50).all()
+    np.testing.assert_allclose(mixture.log_prob(jnp.zeros(1)), -0.5 * np.log(2 * np.pi), rtol=1e-6)
+
+
+@pytest.mark.usefixtures("untyped")
+def test_faults_of_the_mixture_are_named():
+    mixture = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), random_mixture())
+    with pytest.raises(ValueError, match=r"shape of a mean, \(2,\); got \(3,\)"):
+        mixture.log_prob(jnp.zeros(3))
+    with pytest.raises(ValueError, match=r"weights \(2,\), means \(3, 2\), covs \(3, 2, 2\)"):
+        GaussianMixture(jnp.ones(2) / 2, mixture.means, mixture.covs).log_prob(jnp.zeros(2))
+    faults = (
+        (jnp.array([0.5, 0.6, 0.5]), mixture.covs, "the sum of weights must be 1"),
+        (jnp.array([1.5, -1.0, 0.5]), mixture.covs, "weights must not be negative; got -1.0"),
+        (mixture.weights, -mixture.covs, "covs must be positive definite"),
+    )
+    for weights, covs, message in faults:
+        broken = GaussianMixture(weights, mixture.means, covs)
+        with pytest.raises(ValueError, match=message):
+            broken.log_prob(jnp.zeros(2))
+        assert jnp.isnan(jax.jit(lambda mixture, x: mixture.log_prob(x))(broken, jnp.zeros(2)))
