@@ -1,5 +1,6 @@
 """Objectives that learn an energy without its partition function."""
 
+import math
 from collections.abc import Callable
 
 import jax
@@ -93,7 +94,7 @@ def noise_contrastive_estimation(
         log_p_noise = noise_log_prob(x)
         check_scalar("noise_log_prob(x)", log_p_noise)
         check_float(**{"noise_log_prob(x)": log_p_noise})
-        return -valid_energies(energy_of(energy_fn, x)) - log_z - log_p_noise - jnp.log(num_noise)
+        return -valid_energies(energy_of(energy_fn, x)) - log_z - log_p_noise - math.log(num_noise)
 
     of_noise = jax.vmap(log_odds)(x_noise)
     return -jax.nn.log_sigmoid(log_odds(x_data)) - jnp.sum(jax.nn.log_sigmoid(-of_noise))

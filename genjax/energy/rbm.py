@@ -204,10 +204,10 @@ def boltzmann_bracket(
     check_key(key)
     check_count(num_chains=num_chains, num_sweeps=num_sweeps)
     key_base, key_model, key_run = jax.random.split(key, 3)
-    base = rbm.tempered(0.0, base_bias)
+    check_same_shape(base_bias=base_bias, visible_bias=rbm.visible_bias)
     x_base = jax.vmap(lambda k: _bernoulli(k, base_bias))(jax.random.split(key_base, num_chains))
     x_model = rbm.sample_exact(key_model, num_chains)
-    log_z_hidden = base.hidden_bias.shape[0] * math.log(2)
+    log_z_hidden = rbm.hidden_bias.shape[0] * math.log(2)
     return annealed_bracket(
         key_run,
         lambda v, beta: rbm.tempered(beta, base_bias).free_energy(v),
