@@ -167,15 +167,16 @@ def build(name, seed=0):
     return BIJECTORS[name][0](np.random.default_rng(seed))
 
 
-def noise(name, *, extreme):
-    """Points of the bijector's noise, exact in float32: random ones, or ±30, 0 and the ends of the splines' boxes."""
+NUM_RANDOM = 5
+
+
+def noise(name):
+    """Points of the bijector's noise, exact in float32: five random ones, then ±30, 0 and ends of splines' boxes."""
     shape = BIJECTORS[name][1]
     size = int(np.prod(shape))
-    if extreme:
-        corners = np.array([[30.0], [-30.0], [0.0], [3.0], [-2.5]])
-        z = corners * np.where(np.arange(size) % 3 == 1, -1.0, 1.0)
-    else:
-        z = np.random.default_rng(7).normal(size=(5, size))
+    corners = np.array([[30.0], [-30.0], [0.0], [3.0], [-2.5]])
+    extreme = corners * np.where(np.arange(size) % 3 == 1, -1.0, 1.0)
+    z = np.concatenate([np.random.default_rng(7).normal(size=(NUM_RANDOM, size)), extreme])
     if name.startswith("Logit"):
         z = np.clip(jax.nn.sigmoid(z), 1e-6, 1 - 1e-6)
     return np.asarray(z, np.float32).reshape(-1, *shape)
