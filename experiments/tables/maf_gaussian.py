@@ -2,9 +2,9 @@
 
     python experiments/tables/maf_gaussian.py          # needs GENJAX_DATA or --download
 
-Papamakarios, Pavlakou and Murray (2017) report −1366.9 ± 1.4 and −1344.7 ± 1.8 nats. Pixels are dequantised, (v + u) / 256,
-and mapped by logit(λ + (1 − 2λ) u), λ = 10⁻⁶; likelihoods are in logit space, errors two standard errors over test images.
-The noise is drawn once with NumPy's seed 42, training images first, as in the authors' code.
+Papamakarios, Pavlakou and Murray (2017) report −1366.9 ± 1.4 and −1344.7 ± 1.8 nats. Pixels are dequantised,
+(v + u) / 256, and mapped by logit(λ + (1 − 2λ) u), λ = 10⁻⁶. Likelihoods are in logit space; errors are two standard
+errors over test images. The noise is drawn once with NumPy's seed 42, training images first, as in the authors' code.
 """
 
 import json
@@ -37,7 +37,7 @@ def main(config: Config) -> None:
 
     jax.config.update("jax_enable_x64", True)
     dataset = mnist(download=config.download)
-    draw = np.random.RandomState(42)  # the authors' generator  # noqa: NPY002
+    draw = np.random.RandomState(42)  # the authors' generator
     logit = flow.Logit(1e-6)
 
     @jax.jit

@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from genjax.training.chains import ChainState, make_chain_step
     from genjax.training.driver import NonFiniteError, Progress, Selected, start, train
     from genjax.training.evaluate import (
         describe,
@@ -16,12 +17,13 @@ if TYPE_CHECKING:
         over_seeds,
         timed,
     )
-    from genjax.training.experiment import Trained, make_optimizer, open_run, train_seeds
+    from genjax.training.experiment import Trained, make_optimizer, open_run, run_seeds, train_seeds
     from genjax.training.loop import fit
     from genjax.training.options import Options
     from genjax.training.steps import EmaState, TrainState, make_step, with_ema
 
 __all__ = [
+    "ChainState",
     "EmaState",
     "NonFiniteError",
     "Options",
@@ -32,12 +34,14 @@ __all__ = [
     "describe",
     "fit",
     "likelihood_entry",
+    "make_chain_step",
     "make_optimizer",
     "make_step",
     "map_examples",
     "map_seeds",
     "open_run",
     "over_seeds",
+    "run_seeds",
     "start",
     "timed",
     "train",
@@ -48,9 +52,10 @@ __all__ = [
 _HOME = {
     "driver": ("NonFiniteError", "Progress", "Selected", "start", "train"),
     "evaluate": ("describe", "likelihood_entry", "map_examples", "map_seeds", "over_seeds", "timed"),
-    "experiment": ("Trained", "make_optimizer", "open_run", "train_seeds"),
+    "experiment": ("Trained", "make_optimizer", "open_run", "run_seeds", "train_seeds"),
     "loop": ("fit",),
     "options": ("Options",),
+    "chains": ("ChainState", "make_chain_step"),
     "steps": ("EmaState", "TrainState", "make_step", "with_ema"),
 }
 

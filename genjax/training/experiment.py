@@ -17,9 +17,9 @@ from genjax.training.evaluate import map_examples
 from genjax.training.options import Options
 from genjax.training.run import RunFolder, check_positive
 from genjax.training.session import Session
-from genjax.training.steps import make_step, with_ema
+from genjax.training.steps import Init, Step, make_step, with_ema
 
-__all__ = ["Trained", "make_optimizer", "open_run", "train_seeds"]
+__all__ = ["Trained", "make_optimizer", "open_run", "run_seeds", "train_seeds"]
 
 POSITIVE = ("steps", "batch_size", "seeds", "learning_rate", "clip", "accumulate", "validate_every")
 MAY_DIFFER = ("out", "resume", "download", "checkpoint_seconds", "tensorboard")
@@ -82,10 +82,9 @@ def train_seeds(
     validation: PyTree[Array],
     *,
     name: str = "",
-    optimizer: optax.GradientTransformation | None = None,
     steps_per_call: int | None = None,
 ) -> Trained:
-    """Train one model from every seed, with validation, checkpoints, progress and a way to stop.
+    """Minimise the mean of a loss from every seed.
 
     Args:
         run: the folder.
@@ -95,24 +94,54 @@ def train_seeds(
         data: arrays `[n, ...]` to train on.
         validation: arrays `[m, ...]` to select by.
         name: of the model, where a run trains several.
-        optimizer: by default `make_optimizer(options)`.
         steps_per_call: steps in one dispatch, as in `train`.
 
     Returns:
         `Trained`.
     """
-    init_state, step = make_step(
-        lambda params, key, batch: expectation(partial(loss, params))(key, batch),
-        optimizer or make_optimizer(options),
+    steps = make_step(
+        lambda params, key, batch: expectation(partial(loss, params))(key, batch), make_optimizer(options)
     )
-    if options.ema:
-        init_state, step = with_ema(init_state, step, options.ema)
-    keys = jax.random.split(jax.random.key(options.seed), options.seeds)
-    key_init, key_train = jax.vmap(partial(jax.random.split, num=2), out_axes=1)(keys)
     key_validation = jax.random.key(options.seed + 1000)
 
     def validate(params: PyTree[Array], validation: PyTree[Array]) -> Array:
         return jnp.mean(map_examples(partial(loss, params), key_validation, validation))
+
+    how = {"name": name, "steps_per_call": steps_per_call}
+    return run_seeds(run, options, init, steps, validate, data, validation, **how)
+
+
+def run_seeds(
+    run: RunFolder,
+    options: Options,
+    init: Callable[[PRNGKeyArray], PyTree[Array]],
+    steps: tuple[Init, Step],
+    validate: Callable[[PyTree[Array], PyTree[Array]], Array],
+    data: PyTree[Array],
+    validation: PyTree[Array],
+    *,
+    name: str = "",
+    steps_per_call: int | None = None,
+) -> Trained:
+    """Run any step from every seed, with validation, checkpoints, progress and a way to stop.
+
+    Args:
+        run: the folder.
+        options: the configuration.
+        init: `init(key) -> params` of one seed.
+        steps: `init(params) -> state` and `step(state, key, batch) -> (state, metrics)`, such as `make_step` gives.
+        validate: `validate(params, validation) -> cost`, of one seed.
+        data: arrays `[n, ...]` to train on.
+        validation: arrays `[m, ...]` to select by.
+        name: of the model, where a run trains several.
+        steps_per_call: steps in one dispatch, as in `train`.
+
+    Returns:
+        `Trained`.
+    """
+    init_state, step = with_ema(*steps, options.ema) if options.ema else steps
+    keys = jax.random.split(jax.random.key(options.seed), options.seeds)
+    key_init, key_train = jax.vmap(partial(jax.random.split, num=2), out_axes=1)(keys)
 
     started = time.perf_counter()
     with Session(

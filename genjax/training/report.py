@@ -75,8 +75,9 @@ def cost_entry(summary: dict[str, Any]) -> Entry:
     """The cost of training and of sampling, from the summary's `cost`."""
     cost = summary["cost"]
     calls = cost["network_calls_per_sample"]
-    calls = f"{calls} network call{'s' if calls > 1 else ''} a sample"
-    sampling = f"{calls}, {cost['seconds_per_1000_samples']:.2g} s for 1,000"
+    sampling = f"{cost['seconds_per_1000_samples']:.2g} s for 1,000"
+    if calls is not None:  # None where no network draws the samples
+        sampling = f"{calls} network call{'s' if calls > 1 else ''} a sample, {sampling}"
     training = f"{cost['training_seconds']:.1f} s, {cost['steps_per_second']:.0f} steps/s"
     return Entry(
         "Training time is of all seeds side by side.", (("training", training), ("sampling", sampling))
