@@ -228,6 +228,7 @@ def main(config: Config) -> None:
         """Points as they are; pixels as 0 or 1, digits split at half of their grey levels."""
         if not images:
             return jnp.asarray(stored)
+        assert dataset.num_levels is not None
         return jnp.asarray(stored.reshape(len(stored), dims) >= dataset.num_levels // 2, jnp.float32)
 
     train, validation, test = (observe(part) for part in (dataset.train, dataset.validation, dataset.test))
@@ -301,7 +302,7 @@ def main(config: Config) -> None:
             "seconds_per_1000_samples": sampling_seconds / (config.seeds * num_samples) * 1000,
         },
     }
-    if not images:
+    if task.density is not None:
         summary["nll_of_the_truth_nats"] = -float(jax.jit(jax.vmap(task.density.log_prob))(test).mean())
     first = jax.tree.map(lambda leaf: leaf[0], params)
     learned = lambda x: -model.energy(first, x) - log_z[0]
