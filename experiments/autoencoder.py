@@ -58,7 +58,7 @@ def main(config: Config) -> None:
     import jax.numpy as jnp
 
     from genjax import autoencoder, metrics, nn, vae
-    from genjax.training import open_run, over_seeds, timed, train_seeds
+    from genjax.training import evenly_spaced, open_run, over_seeds, timed, train_seeds
     from genjax.training.task import TASKS
 
     task = TASKS[config.data](config.download)
@@ -82,8 +82,8 @@ def main(config: Config) -> None:
     keys = jax.random.split(jax.random.key(config.seed + 2000), config.seeds)
     key_codes, key_real = jax.random.split(jax.random.key(config.seed + 3000))
     observe = lambda key, stored: jax.vmap(task.observe)(jax.random.split(key, len(stored)), stored)
-    x_train = observe(key_codes, jnp.asarray(dataset.train[:10_000]))
-    x_test = observe(key_real, jnp.asarray(dataset.test[:2000]))  # precision compares all pairs
+    x_train = observe(key_codes, jnp.asarray(evenly_spaced(dataset.train, 10_000)))
+    x_test = observe(key_real, jnp.asarray(evenly_spaced(dataset.test, 2000)))  # precision compares all pairs
     real = x_test.reshape(len(x_test), dims)
 
     @jax.jit

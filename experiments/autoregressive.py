@@ -94,7 +94,15 @@ def main(config: Config) -> None:
 
     from genjax import Kind, autoregressive, metrics, nn
     from genjax.data import binarize
-    from genjax.training import likelihood_entry, map_seeds, open_run, over_seeds, timed, train_seeds
+    from genjax.training import (
+        evenly_spaced,
+        likelihood_entry,
+        map_seeds,
+        open_run,
+        over_seeds,
+        timed,
+        train_seeds,
+    )
     from genjax.training.task import TASKS
 
     task = TASKS[config.data](config.download)
@@ -184,7 +192,7 @@ def main(config: Config) -> None:
     samples, seconds = timed(draw, params, key_test)
     scaled = lambda levels: levels.astype(jnp.float32) / (num_levels - 1)
     observed = jax.vmap(observe)(jax.random.split(jax.random.key(config.seed + 3000), len(test)), test)
-    real = scaled(observed)[:2000]
+    real = scaled(evenly_spaced(observed, 2000))
     judge = lambda fake, real: (metrics.precision_recall(real, fake), metrics.diversity(fake))
     support, spread = jax.jit(jax.vmap(judge, (0, None)))(scaled(samples), real)
     real_spread = jax.jit(metrics.diversity)(real)
@@ -224,10 +232,10 @@ def main(config: Config) -> None:
     completions = None
     if config.order == "natural":
         keys = jax.random.split(jax.random.key(config.seed + 4000), 40)
-        which = jnp.repeat(jnp.arange(10), 4)
+        chosen = evenly_spaced(jnp.arange(len(test)), 10)
         complete = lambda key, i: draw_one(first, key, test_labels[i], observed[i, : dims // 2])
-        completions = jax.jit(jax.vmap(complete))(keys, which).reshape(10, 4, dims)
-        completions = scaled(jnp.concatenate([observed[:10, None], completions], axis=1))
+        completions = jax.jit(jax.vmap(complete))(keys, jnp.repeat(chosen, 4)).reshape(10, 4, dims)
+        completions = scaled(jnp.concatenate([observed[chosen, None], completions], axis=1))
     report(run, summary, draw_pictures(run, task, scaled(samples[0]), completions))
 
 

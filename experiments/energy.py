@@ -24,15 +24,7 @@ class Config(Options):
     """Train an energy-based model."""
 
     data: Literal[
-        "checkerboard",
-        "circle",
-        "grid",
-        "moons",
-        "pinwheel",
-        "ring",
-        "spirals",
-        "digits",
-        "binarized-mnist",
+        "checkerboard", "circle", "grid", "moons", "pinwheel", "ring", "spirals", "digits", "binarized-mnist"
     ] = "ring"
     """What to learn: points by a network's energy, images by a restricted Boltzmann machine."""
     out: Path = Path("runs/energy-ring")
@@ -208,6 +200,7 @@ def main(config: Config) -> None:
 
     from genjax import Kind, metrics
     from genjax.training import (
+        evenly_spaced,
         likelihood_entry,
         make_chain_step,
         make_optimizer,
@@ -261,7 +254,7 @@ def main(config: Config) -> None:
     samples, sampling_seconds = timed(in_turn(lambda p, k: model.sample(p, k, num_samples)), params, keys)
     log_probs = -energies - log_z[:, None]
 
-    real = test[:2000]
+    real = evenly_spaced(test, 2000)
     judge = lambda fake, real: (metrics.precision_recall(real, fake), metrics.diversity(fake))
     support, spread = jax.jit(jax.vmap(judge, (0, None)))(samples, real)
     real_spread = jax.jit(metrics.diversity)(real)

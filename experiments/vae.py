@@ -41,7 +41,7 @@ class Config(Options):
     evidence_samples: int = 5000
     """Importance samples of the test likelihood."""
     evidence_examples: int = 300
-    """Test examples the importance-weighted likelihood is averaged over, from the first."""
+    """Test examples the importance-weighted likelihood is averaged over, evenly spaced."""
 
 
 IMAGES = Config(
@@ -70,7 +70,15 @@ def main(config: Config) -> None:
     import jax.numpy as jnp
 
     from genjax import Kind, metrics, nn, vae
-    from genjax.training import likelihood_entry, map_seeds, open_run, over_seeds, timed, train_seeds
+    from genjax.training import (
+        evenly_spaced,
+        likelihood_entry,
+        map_seeds,
+        open_run,
+        over_seeds,
+        timed,
+        train_seeds,
+    )
     from genjax.training.run import UsageError
     from genjax.training.task import TASKS
 
@@ -112,7 +120,7 @@ def main(config: Config) -> None:
 
     # Everything below is measured on the test set, with the parameters that validation chose.
     test = jnp.asarray(dataset.test)
-    weighed = test[: config.evidence_examples]
+    weighed = evenly_spaced(test, config.evidence_examples)
     key_test = jax.random.split(jax.random.key(config.seed + 2000), config.seeds)
 
     def bound(params, key, stored):
@@ -139,7 +147,7 @@ def main(config: Config) -> None:
 
     # Samples: decoded means of prior draws, as many as test examples they are compared with.
     keys_real = jax.random.split(jax.random.key(config.seed + 3000), len(test))
-    real = jax.vmap(task.observe)(keys_real, test).reshape(len(test), dims)[:2000]
+    real = evenly_spaced(jax.vmap(task.observe)(keys_real, test).reshape(len(test), dims), 2000)
 
     @jax.jit
     @jax.vmap

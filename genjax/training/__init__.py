@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from genjax.training.driver import NonFiniteError, Progress, Selected, start, train
     from genjax.training.evaluate import (
         describe,
+        evenly_spaced,
         likelihood_entry,
         map_examples,
         map_seeds,
@@ -32,6 +33,7 @@ __all__ = [
     "TrainState",
     "Trained",
     "describe",
+    "evenly_spaced",
     "fit",
     "likelihood_entry",
     "make_chain_step",
@@ -51,7 +53,15 @@ __all__ = [
 
 _HOME = {
     "driver": ("NonFiniteError", "Progress", "Selected", "start", "train"),
-    "evaluate": ("describe", "likelihood_entry", "map_examples", "map_seeds", "over_seeds", "timed"),
+    "evaluate": (
+        "describe",
+        "evenly_spaced",
+        "likelihood_entry",
+        "map_examples",
+        "map_seeds",
+        "over_seeds",
+        "timed",
+    ),
     "experiment": ("Trained", "make_optimizer", "open_run", "run_seeds", "train_seeds"),
     "loop": ("fit",),
     "options": ("Options",),

@@ -12,9 +12,33 @@ from jaxtyping import Array, Key, PRNGKeyArray, PyTree
 
 from genjax.likelihood import Kind, Likelihood, bits_per_dim
 
-__all__ = ["describe", "likelihood_entry", "map_examples", "map_seeds", "over_seeds", "timed"]
+__all__ = [
+    "describe",
+    "evenly_spaced",
+    "likelihood_entry",
+    "map_examples",
+    "map_seeds",
+    "over_seeds",
+    "timed",
+]
 
 T = TypeVar("T")
+
+
+def evenly_spaced(data: Any, n: int) -> Any:
+    """At most n examples from all of the data, because files may be sorted by class.
+
+    Args:
+        data: `[m, ...]`.
+        n: how many; all of them if there are fewer.
+
+    Returns:
+        `[min(n, m), ...]`.
+
+    >>> evenly_spaced(jnp.arange(10), 3).tolist()
+    [0, 4, 9]
+    """
+    return data[np.linspace(0, len(data) - 1, min(n, len(data))).astype(int)]
 
 
 def map_examples(
