@@ -60,7 +60,90 @@ def test_autoencoder_judges_both_models_by_one_measure(tmp_path):
     assert resumed == models
 
 
-@pytest.mark.parametrize("name", ["vae.py", "autoencoder.py"])
+def summary_of(path):
+    report = (path / "report.html").read_text()
+    assert "data:image/png;base64" in report
+    return json.loads((path / "summary.json").read_text())
+
+
+QUICK = ["--steps", "4", "--validate-every", "2", "--seeds", "2"]
+
+
+@pytest.mark.parametrize("arguments", [["circle"], ["digits", "--model", "maf", "--hidden", "8"]])
+def test_flow_reports_exact_likelihoods_and_the_truth_where_it_is_known(arguments, tmp_path):
+    done = script("flow.py", *arguments, *QUICK, "--layers", "1", "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    summary = summary_of(tmp_path / "run")
+    (entry,) = summary["likelihood"].values()
+    assert entry["kind"] == "exact"
+    assert ("bits_per_dim" in entry) == (arguments[0] == "digits")
+    if arguments[0] == "circle":
+        truth = summary["truth"]
+        gap = entry["nll_nats"]["mean"] - truth["nll_of_the_truth_nats"]
+        assert abs(truth["entropy_gap_nats"]["mean"] - gap) < 1e-4
+        assert abs(truth["mass_of_the_truth_on_the_grid"] - 1) < 1e-3
+        assert abs(truth["ring_mass"]["share_of_the_truth"] - 0.9545) < 2e-3  # within two standard deviations
+        assert truth["ring_mass"]["share_of_density"]["mean"] < 0.5  # after four steps
+
+
+def test_autoregressive_reports_joint_and_marginal_of_one_model(tmp_path):
+    options = ["--width", "8", "--layers", "1", "--heads", "2", "--num-samples", "5"]
+    done = script("autoregressive.py", "digits", *QUICK, *options, "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    summary = summary_of(tmp_path / "run")
+    marginal, joint = (summary["likelihood"][f"log p({v})"]["nll_nats"]["mean"] for v in ("x", "x, y"))
+    posterior = summary["classification"]["log_posterior_of_the_label"]["mean"]
+    assert abs(joint - (marginal - posterior)) < 1e-3
+    assert (tmp_path / "run" / "completions.png").exists()
+
+
+def test_energy_brackets_the_enumerated_partition_function(tmp_path):
+    options = ["--hidden-units", "6", "--batch-size", "20", "--chains", "20", "--temperatures", "50"]
+    done = script("energy.py", "digits", *QUICK, *options, "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    z = summary_of(tmp_path / "run")["log_partition_nats"]
+    for exact, low, low_error, high, high_error in zip(
+        z["value"]["per_seed"],
+        z["annealed_lower"],
+        z["annealed_lower_standard_error"],
+        z["annealed_upper"],
+        z["annealed_upper_standard_error"],
+        strict=True,
+    ):
+        assert low - 4 * low_error < exact < high + 4 * high_error
+        assert abs(high - low) < 0.1
+
+
+@pytest.mark.slow
+def test_a_flow_learns_the_circle(tmp_path):
+    done = script("flow.py", "circle", "--steps", "3000", "--seeds", "1", "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    truth = summary_of(tmp_path / "run")["truth"]
+    assert truth["entropy_gap_nats"]["mean"] < 0.01
+    assert (
+        abs(truth["ring_mass"]["share_of_density"]["mean"] - truth["ring_mass"]["share_of_the_truth"]) < 0.01
+    )
+
+
+@pytest.mark.slow
+def test_one_class_conditional_model_classifies_digits_by_bayes_rule(tmp_path):
+    done = script("autoregressive.py", "digits", "--seeds", "1", "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    assert summary_of(tmp_path / "run")["classification"]["accuracy"]["mean"] >= 0.95
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("GENJAX_DATA" not in os.environ, reason="needs real data: set GENJAX_DATA")
+def test_the_gaussian_rows_of_the_maf_paper(tmp_path):
+    done = script("tables/maf_gaussian.py", "--out", tmp_path / "rows.json")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((tmp_path / "rows.json").read_text())
+    for name, nats, error in (("unconditional", -1366.90, 1.44), ("class-conditional", -1344.65, 1.78)):
+        assert abs(rows[name]["nats"] - nats) < 0.006
+        assert abs(rows[name]["two_standard_errors"] - error) < 0.006
+
+
+@pytest.mark.parametrize("name", ["vae.py", "autoencoder.py", "flow.py", "autoregressive.py", "energy.py"])
 def test_help_is_instant(name):
     script(name, "digits", "--help")
     started = time.perf_counter()

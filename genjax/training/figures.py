@@ -17,7 +17,9 @@ def image_grid(path: Path, images: Any, *, columns: int, low: float, high: float
     """Draw images `[n, height, width]` in rows of `columns`, grey from `low` (white) to `high` (black)."""
     images = np.asarray(images)
     rows = -(-len(images) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(0.6 * columns, 0.6 * rows + 0.5), squeeze=False)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(0.6 * columns, 0.6 * rows + 0.5), squeeze=False, layout="constrained"
+    )
     for axis in axes.flat:
         axis.axis("off")
     for axis, image in zip(axes.flat, images, strict=False):
@@ -28,7 +30,8 @@ def image_grid(path: Path, images: Any, *, columns: int, low: float, high: float
 
 def scatter(path: Path, panels: dict[str, Any], *, limit: float) -> None:
     """Draw sets of points `[n, 2]` side by side, each under its name."""
-    figure, axes = plt.subplots(1, len(panels), figsize=(3.2 * len(panels), 3.4), squeeze=False)
+    size = (3.2 * len(panels), 3.4)
+    figure, axes = plt.subplots(1, len(panels), figsize=size, squeeze=False, layout="constrained")
     for axis, (name, points) in zip(axes.flat, panels.items(), strict=True):
         points = np.asarray(points)
         axis.scatter(points[:, 0], points[:, 1], s=2, alpha=0.4, linewidths=0)
@@ -46,14 +49,15 @@ def densities(path: Path, panels: dict[str, Any], *, limit: float, points: Any =
         points: samples of the model, or None.
     """
     num_panels = len(panels) + (points is not None)
-    figure, axes = plt.subplots(1, num_panels, figsize=(3.2 * num_panels + 0.6, 3.4), squeeze=False)
+    size = (3.2 * num_panels + 0.8, 3.4)
+    figure, axes = plt.subplots(1, num_panels, figsize=size, squeeze=False, layout="constrained")
     top = max(np.asarray(density).max() for density in panels.values())
     extent = (-limit, limit, -limit, limit)
     for axis, (name, density) in zip(axes.flat, panels.items(), strict=False):
         axis.imshow(np.asarray(density), origin="lower", extent=extent, vmin=0, vmax=top)
         axis.set(title=name)
-    last = axes.flat[len(panels) - 1]
-    figure.colorbar(last.images[0], ax=last, fraction=0.046, label="density")
+    colours = axes.flat[0].images[0]
+    figure.colorbar(colours, ax=axes.ravel().tolist(), fraction=0.02, pad=0.01, label="density")
     if points is not None:
         points = np.asarray(points)
         axis = axes.flat[-1]
@@ -71,7 +75,7 @@ def curves(path: Path, log: list[dict[str, Any]], names: dict[str, str], *, ylab
         names: metric to legend.
         ylabel: quantity and unit.
     """
-    figure, axis = plt.subplots(figsize=(6, 3.2))
+    figure, axis = plt.subplots(figsize=(6, 3.2), layout="constrained")
     for colour, (name, label) in enumerate(names.items()):
         records = [r for r in log if name in r]
         values = np.array([r[name] for r in records])
@@ -90,6 +94,5 @@ def curves(path: Path, log: list[dict[str, Any]], names: dict[str, str], *, ylab
 
 
 def _save(figure: Any, path: Path) -> None:
-    figure.tight_layout()
     figure.savefig(path, dpi=110)
     plt.close(figure)

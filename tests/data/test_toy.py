@@ -207,3 +207,18 @@ def test_the_pinwheels_map_preserves_area(x64):
 def test_invalid_parameters_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_the_band_of_the_circle_holds_the_mass_of_its_noise():
+    x = draw(Circle(), 3, NUM_SAMPLES)
+    share = float((jnp.abs(jnp.sqrt(jnp.sum(x**2, axis=1)) - 2.0) <= 0.2).mean())
+    expected = scipy.special.erf(2 / math.sqrt(2))  # two standard deviations of the radial noise
+    assert abs(share - expected) < 4 * math.sqrt(expected * (1 - expected) / NUM_SAMPLES)
+
+
+def test_without_noise_the_likelihood_of_a_circle_has_no_bound(x64):
+    angles = jnp.linspace(0.0, 6.0, 50)
+    x = 2 * jnp.stack([jnp.cos(angles), jnp.sin(angles)], axis=1)  # exactly on the circle
+    means = [log_probs(Circle(noise=noise), x).mean() for noise in (1e-1, 1e-3, 1e-5)]
+    # Each tenth of the noise gains log 10: the model's fit to the curve is worth any number of nats.
+    np.testing.assert_allclose(np.diff(means), 2 * math.log(10), rtol=1e-6)
