@@ -104,8 +104,9 @@ def _measure(bijector: Bijector, z: Array) -> tuple[Array, Array, Array]:
     x, log_det = bijector.forward(z)
     back, log_det_back = bijector.inverse(x)
     size = z.size
-    jacobian = jnp.reshape(jax.jacfwd(lambda z: bijector.forward(z)[0])(z), (size, size))
-    jacobian_back = jnp.reshape(jax.jacfwd(lambda x: bijector.inverse(x)[0])(x), (size, size))
+    # In reverse mode, because that is what training needs and all that a solver of differential equations offers.
+    jacobian = jnp.reshape(jax.jacrev(lambda z: bijector.forward(z)[0])(z), (size, size))
+    jacobian_back = jnp.reshape(jax.jacrev(lambda x: bijector.inverse(x)[0])(x), (size, size))
     norm = lambda a: jnp.sqrt(jnp.sum(a**2))
     # A rounding error of x, relative, becomes this many in z: what no inverse can avoid.
     condition = jnp.linalg.norm(jacobian_back, 2) * (1 + norm(x)) / (1 + norm(z))

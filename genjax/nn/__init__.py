@@ -1,6 +1,14 @@
 """Flax NNX networks of one example, used as pure functions of a plain dictionary of parameters."""
 
+from genjax.nn.batch_norm import FlowBatchNorm, batch_inverse, identity_batch_norm, with_statistics
 from genjax.nn.conv import ConvDecoder, ConvEncoder
+from genjax.nn.flows import (
+    identity_actnorm,
+    maf,
+    real_nvp,
+    spline_autoregressive_flow,
+    spline_coupling_flow,
+)
 from genjax.nn.functional import functional
 from genjax.nn.heads import (
     Head,
@@ -12,6 +20,7 @@ from genjax.nn.heads import (
 )
 from genjax.nn.latent import LatentModel, conv_latent_model, latent_model
 from genjax.nn.made import MADE
+from genjax.nn.masked import MaskedMLP
 from genjax.nn.mlp import MLP, GaussianMLP
 from genjax.nn.transformer import CausalTransformer
 
@@ -21,15 +30,25 @@ __all__ = [
     "CausalTransformer",
     "ConvDecoder",
     "ConvEncoder",
+    "FlowBatchNorm",
     "GaussianMLP",
     "Head",
     "LatentModel",
+    "MaskedMLP",
+    "batch_inverse",
     "bernoulli_head",
     "conv_latent_model",
     "discretized_logistic_head",
     "functional",
+    "identity_actnorm",
+    "identity_batch_norm",
     "latent_model",
     "logistic_mixture_logits",
     "logistic_mixture_parameters",
+    "maf",
     "normal_head",
+    "real_nvp",
+    "spline_autoregressive_flow",
+    "spline_coupling_flow",
+    "with_statistics",
 ]

@@ -1,20 +1,19 @@
 """The masked autoencoder for distribution estimation."""
 
-import itertools
 from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, Integer
 
-from genjax.autoregressive import made_masks, sequential_degrees
+from genjax.autoregressive import sequential_degrees
+from genjax.nn.masked import MaskedMLP
 
 __all__ = ["MADE"]
 
 
-class MADE(nnx.Module):
+class MADE(MaskedMLP):
     """A masked multilayer perceptron whose logits for an input see only the inputs before it in an order.
 
     Level 0 is the reference: an input enters as K − 1 indicators of its other levels and leaves as their K − 1
@@ -52,40 +51,23 @@ class MADE(nnx.Module):
         activation: Callable[[Array], Array] = nnx.relu,
         rngs: nnx.Rngs,
     ):
-        num_units = num_inputs * (num_levels - 1)
-        widths = [num_units, *hidden, num_units]
-        self.layers = nnx.List([nnx.Linear(i, o, rngs=rngs) for i, o in itertools.pairwise(widths)])
-        self.direct = nnx.Linear(num_units, num_units, use_bias=False, rngs=rngs) if direct else None
-        self.num_inputs = num_inputs
+        super().__init__(
+            num_inputs,
+            hidden,
+            num_levels - 1,
+            num_units=num_levels - 1,
+            order=order,
+            degrees=degrees,
+            direct=direct,
+            activation=activation,
+            rngs=rngs,
+        )
         self.num_levels = num_levels
-        # Tuples, from which the masks are made while tracing: arrays would be state that an optimizer sees.
-        self.order = tuple(range(num_inputs) if order is None else order)
-        self.degrees = tuple(map(tuple, degrees(num_inputs, hidden)))
-        self.activation = activation
 
     def __call__(self, x: Integer[Array, " n"]) -> Float[Array, "n k"]:
         """Logits `[n, K]` of every input given those before it in the order."""
         if x.shape != (self.num_inputs,):
             raise ValueError(f"x must have shape {(self.num_inputs,)}; got {x.shape}")
         dtype = self.layers[0].kernel.dtype
-        units = jnp.ravel(jax.nn.one_hot(x, self.num_levels, dtype=dtype)[:, 1:])
-        *hidden, last = zip(self.layers, self._masks(self.degrees), strict=True)
-        h = units
-        for layer, mask in hidden:
-            h = self.activation(_masked(layer, mask, h))
-        logits = _masked(*last, h)
-        if self.direct is not None:
-            logits += _masked(self.direct, self._masks(())[0], units)
-        logits = jnp.reshape(logits, (self.num_inputs, self.num_levels - 1))
-        return jnp.pad(logits, ((0, 0), (1, 0)))
-
-    def _masks(self, degrees: tuple[tuple[int, ...], ...]) -> list[np.ndarray]:
-        masks = made_masks(self.num_inputs, degrees, order=self.order)
-        masks[0] = np.repeat(masks[0], self.num_levels - 1, axis=0)
-        masks[-1] = np.repeat(masks[-1], self.num_levels - 1, axis=1)
-        return masks
-
-
-def _masked(layer: nnx.Linear, mask: np.ndarray, h: Float[Array, " i"]) -> Float[Array, " o"]:
-    out = h @ jnp.where(mask, layer.kernel[...], 0)
-    return out if layer.bias is None else out + layer.bias[...]
+        indicators = jax.nn.one_hot(x, self.num_levels, dtype=dtype)[:, 1:]
+        return jnp.pad(super().__call__(indicators), ((0, 0), (1, 0)))

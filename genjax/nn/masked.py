@@ -1,0 +1,92 @@
+"""The masked multilayer perceptron, whose outputs for an input see only the inputs before it."""
+
+import itertools
+from collections.abc import Callable, Sequence
+
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jaxtyping import Array, Bool, Float
+
+from genjax.autoregressive import made_masks, sequential_degrees
+
+__all__ = ["MaskedMLP"]
+
+
+class MaskedMLP(nnx.Module):
+    """A multilayer perceptron whose outputs for an input see only the inputs before it in an order.
+
+    The outputs of the first input in the order are free parameters, the biases of the last layer.
+
+    Args:
+        num_inputs: n.
+        hidden: widths of the hidden layers.
+        num_outputs: outputs of each input.
+        num_units: numbers by which one input enters, e.g. the indicators of its levels.
+        order: the input that comes first, the one after it, and so on; natural by default.
+        degrees: `degrees(num_inputs, hidden)`, the connectivity: `sequential_degrees`, or
+            `functools.partial(random_degrees, key)`.
+        direct: whether inputs are connected to outputs directly too, past the hidden layers.
+        activation: between layers.
+        rngs: random streams of the initialisation.
+
+    Source: Germain et al. (2015), section 4; of real inputs, Papamakarios et al. (2017), section 3.1.
+
+    >>> MaskedMLP(3, (8, 8), 2, rngs=nnx.Rngs(0))(jnp.array([0.3, -1.0, 2.0])).shape
+    (3, 2)
+    """
+
+    def __init__(
+        self,
+        num_inputs: int,
+        hidden: Sequence[int],
+        num_outputs: int,
+        *,
+        num_units: int = 1,
+        order: Sequence[int] | None = None,
+        degrees: Callable[[int, Sequence[int]], Sequence[Sequence[int]]] = sequential_degrees,
+        direct: bool = False,
+        activation: Callable[[Array], Array] = nnx.relu,
+        rngs: nnx.Rngs,
+    ):
+        widths = [num_inputs * num_units, *hidden, num_inputs * num_outputs]
+        self.layers = nnx.List([nnx.Linear(i, o, rngs=rngs) for i, o in itertools.pairwise(widths)])
+        self.direct = nnx.Linear(widths[0], widths[-1], use_bias=False, rngs=rngs) if direct else None
+        self.num_inputs = num_inputs
+        self.num_outputs = num_outputs
+        self.num_units = num_units
+        # Tuples, from which the masks are made while tracing: arrays would be state that an optimizer sees.
+        self.order = tuple(range(num_inputs) if order is None else order)
+        self.degrees = tuple(map(tuple, degrees(num_inputs, hidden)))
+        self.activation = activation
+
+    def __call__(self, x: Float[Array, "..."]) -> Float[Array, "n outputs"]:
+        """Outputs `[n, num_outputs]` of every input, from the `n · num_units` numbers by which they enter."""
+        units = jnp.ravel(x)
+        if units.size != self.num_inputs * self.num_units:
+            raise ValueError(f"x must have size {self.num_inputs * self.num_units}; got shape {x.shape}")
+        *hidden, last = zip(self.layers, self._masks(self.degrees), strict=True)
+        h = units
+        for layer, mask in hidden:
+            h = self.activation(_masked(layer, mask, h))
+        outputs = _masked(*last, h)
+        if self.direct is not None:
+            outputs += _masked(self.direct, self._masks(())[0], units)
+        return jnp.reshape(outputs, (self.num_inputs, self.num_outputs))
+
+    def _masks(self, degrees: tuple[tuple[int, ...], ...]) -> list[np.ndarray]:
+        masks = made_masks(self.num_inputs, degrees, order=self.order)
+        masks[0] = np.repeat(masks[0], self.num_units, axis=0)
+        masks[-1] = np.repeat(masks[-1], self.num_outputs, axis=1)
+        return masks
+
+
+def _masked(layer: nnx.Linear, mask: Bool[np.ndarray, "i o"], h: Float[Array, " i"]) -> Float[Array, " o"]:
+    seeing = mask.any(axis=0)  # of the others, such as the outputs of the first input, no product is taken
+    kernel = jnp.where(mask, layer.kernel[...], 0)
+    out = (
+        h @ kernel
+        if seeing.all()
+        else jnp.zeros(mask.shape[1], h.dtype).at[seeing].set(h @ kernel[:, seeing])
+    )
+    return out if layer.bias is None else out + layer.bias[...]
