@@ -113,6 +113,11 @@ def both_ways(bijector, z):
     return bijector.forward(z), bijector.inverse(z)
 
 
+def damped(rate, x, t):
+    """A velocity field."""
+    return rate * jnp.sin(x) * (1 + t)
+
+
 def from_first(weight, x, *context):
     """A conditioner of two coordinates that reads the first, or the context."""
     source = context[0] if context else x[0]
@@ -257,6 +262,11 @@ ROWS = {
             flow.given(flow.Coupling(flow.Conditional(genjax.Bound(w, from_first)), flow.affine, FIRST), c), z
         ),
         (normal(2), np.array(0.7), normal(2)),
+    ),
+    "genjax.flow.ContinuousFlow": Row(
+        lambda a, z: both_ways(flow.ContinuousFlow(genjax.Bound(a, damped), num_steps=8), z),
+        (np.array(0.7), normal(3)),
+        bfloat16=False,
     ),
     "genjax.flow.Coupling": Row(
         lambda w, z: both_ways(flow.Coupling(genjax.Bound(w, from_first), flow.affine, FIRST), z),

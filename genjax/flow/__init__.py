@@ -16,6 +16,7 @@ from genjax.flow.bijector import Bijector, log_prob, negative_log_likelihood
 from genjax.flow.channels import ActNorm, InvertibleLinear, Permutation, Squeeze, invertible_linear
 from genjax.flow.compose import Chain, Fixed, Invert, Split
 from genjax.flow.conditional import Conditional, given
+from genjax.flow.continuous import ContinuousFlow
 from genjax.flow.coupling import Coupling, MaskedAutoregressive, channel_mask, checkerboard_mask
 from genjax.flow.diagnostics import CheckReport, check
 from genjax.flow.elementwise import Affine, Logit, Sigmoid, affine
@@ -29,6 +30,7 @@ __all__ = [
     "Chain",
     "CheckReport",
     "Conditional",
+    "ContinuousFlow",
     "Coupling",
     "Fixed",
     "Invert",

@@ -1,6 +1,7 @@
 """Flax NNX networks of one example, used as pure functions of a plain dictionary of parameters."""
 
 from genjax.nn.batch_norm import FlowBatchNorm, batch_inverse, identity_batch_norm, with_statistics
+from genjax.nn.continuous import continuous_flow
 from genjax.nn.conv import ConvDecoder, ConvEncoder
 from genjax.nn.flows import (
     identity_actnorm,
@@ -10,6 +11,7 @@ from genjax.nn.flows import (
     spline_coupling_flow,
 )
 from genjax.nn.functional import functional
+from genjax.nn.glow import glow
 from genjax.nn.heads import (
     Head,
     bernoulli_head,
@@ -37,9 +39,11 @@ __all__ = [
     "MaskedMLP",
     "batch_inverse",
     "bernoulli_head",
+    "continuous_flow",
     "conv_latent_model",
     "discretized_logistic_head",
     "functional",
+    "glow",
     "identity_actnorm",
     "identity_batch_norm",
     "latent_model",

@@ -34,10 +34,10 @@ ARCHITECTURES = {
 architectures = pytest.mark.parametrize("name", sorted(ARCHITECTURES))
 
 
-def away_from_identity(params):
+def away_from_identity(params, scale=0.3):
     """The same structure with all weights moved, so that nothing cancels by symmetry."""
     rng = np.random.default_rng(0)
-    return jax.tree.map(lambda a: a + jnp.asarray(0.3 * rng.normal(size=a.shape), a.dtype), params)
+    return jax.tree.map(lambda a: a + jnp.asarray(scale * rng.normal(size=a.shape), a.dtype), params)
 
 
 @architectures
@@ -49,10 +49,10 @@ def test_it_is_a_bijector_with_the_jacobians_log_determinant(name, x64):
 
 @pytest.mark.parametrize("name", ["real_nvp", "spline_autoregressive_flow"])
 def test_densities_of_the_plane_integrate_to_one(name, x64):
-    """To the error of a sum over 120 × 120 cells, of a map with bounded derivatives."""
+    """RealNVP with these weights has a ten-thousandth of its mass outside the grid."""
     flow = away_from_identity(ARCHITECTURES[name](jax.random.key(0), 2))
-    report = check(flow, jnp.array([0.5, -1.2]), num_points=2, grid_size=120)
-    assert abs(report.mass - 1) < 2e-3
+    report = check(flow, jnp.array([0.5, -1.2]), num_points=2, grid_limits=(-16.0, 16.0), grid_size=160)
+    assert abs(report.mass - 1) < 5e-4
 
 
 @architectures

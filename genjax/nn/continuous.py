@@ -1,0 +1,66 @@
+"""A continuous normalizing flow of vectors."""
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, PRNGKeyArray
+
+from genjax.flow import ContinuousFlow
+from genjax.nn.flows import near_zero
+from genjax.nn.functional import functional
+from genjax.nn.mlp import MLP
+from genjax.structures import Bound
+
+__all__ = ["continuous_flow"]
+
+
+def continuous_flow(
+    key: PRNGKeyArray,
+    num_dims: int,
+    *,
+    hidden: Sequence[int] = (64, 64),
+    num_steps: int | None = None,
+    rtol: float = 1e-5,
+    atol: float = 1e-5,
+) -> ContinuousFlow:
+    """FFJORD: a continuous flow whose velocity is a smooth perceptron of the event and the time.
+
+    v(x, t) = MLP([x, t]) with tanh between its layers
+
+    The divergence is exact until a direction is put in; see `genjax.flow.ContinuousFlow`.
+
+    Args:
+        key: one key; draws the perceptron's weights.
+        num_dims: the length of a data vector.
+        hidden: widths of the hidden layers.
+        num_steps: a fixed number of the solver's steps, or None for steps by the tolerances.
+        rtol: relative tolerance a step.
+        atol: absolute tolerance a step.
+
+    Returns:
+        A bijector of vectors, near the identity.
+
+    Raises:
+        ValueError: never.
+
+    Source: Grathwohl et al. (2019), section 3.
+
+    >>> flow = continuous_flow(jax.random.key(0), 2, hidden=(8,), num_steps=2)
+    >>> flow.forward(jnp.zeros(2))[0].shape
+    (2,)
+    """
+    init, apply = _field(num_dims, tuple(hidden))
+    return ContinuousFlow(Bound(near_zero(init(key)), apply), num_steps=num_steps, rtol=rtol, atol=atol)
+
+
+@functools.cache
+def _field(num_dims: int, hidden: tuple[int, ...]) -> tuple[Any, Any]:
+    init, apply = functional(lambda rngs: MLP(num_dims + 1, hidden, num_dims, activation=nnx.tanh, rngs=rngs))
+
+    def velocity(params: Any, x: Array, t: Array) -> Array:
+        return apply(params, jnp.append(x, t))
+
+    return init, velocity
