@@ -264,7 +264,7 @@ ROWS = {
         (normal(2), np.array(0.7), normal(2)),
     ),
     "genjax.flow.ContinuousFlow": Row(
-        lambda a, z: both_ways(flow.ContinuousFlow(genjax.Bound(a, damped), num_steps=8), z),
+        lambda a, z: flow.ContinuousFlow(genjax.Bound(a, damped), num_steps=8).forward(z),
         (np.array(0.7), normal(3)),
         bfloat16=False,
     ),

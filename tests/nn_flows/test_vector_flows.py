@@ -47,12 +47,12 @@ def test_it_is_a_bijector_with_the_jacobians_log_determinant(name, x64):
     assert report.forward_log_det_error < 1e-9
 
 
-@pytest.mark.parametrize("name", ["real_nvp", "spline_autoregressive_flow"])
-def test_densities_of_the_plane_integrate_to_one(name, x64):
+@pytest.mark.parametrize(("name", "limit"), [("real_nvp", 16.0), ("spline_autoregressive_flow", 6.0)])
+def test_densities_of_the_plane_integrate_to_one(name, limit, x64):
     """RealNVP with these weights has a ten-thousandth of its mass outside the grid."""
     flow = away_from_identity(ARCHITECTURES[name](jax.random.key(0), 2))
-    report = check(flow, jnp.array([0.5, -1.2]), num_points=2, grid_limits=(-16.0, 16.0), grid_size=160)
-    assert abs(report.mass - 1) < 5e-4
+    report = check(flow, jnp.array([0.5, -1.2]), num_points=2, grid_limits=(-limit, limit), grid_size=160)
+    assert report.mass is not None and abs(report.mass - 1) < 5e-4
 
 
 @architectures
