@@ -50,7 +50,7 @@ def check(
 
     At f⁻¹(x) and at standard normal draws z, which a flow has to accept (check `Invert(f)` if f starts on an
     interval). For your own bijectors, and for a trained flow: a network can reach weights whose inverse is lost in
-    float32. The Jacobian of a D-dimensional event costs D passes. Not for use under `jit`.
+    float32. The Jacobian of a D-dimensional event costs D reverse passes. Not for use under `jit`.
 
     Args:
         bijector: f, from noise to data.

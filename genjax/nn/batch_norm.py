@@ -72,9 +72,6 @@ def identity_batch_norm(num_dims: int) -> FlowBatchNorm:
     Returns:
         The layer, of zero shift and log-scale.
 
-    Raises:
-        ValueError: never.
-
     >>> identity_batch_norm(2).shift.shape
     (2,)
     """

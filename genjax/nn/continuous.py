@@ -43,9 +43,6 @@ def continuous_flow(
     Returns:
         A bijector of vectors, near the identity.
 
-    Raises:
-        ValueError: never.
-
     Source: Grathwohl et al. (2019), section 3.
 
     >>> flow = continuous_flow(jax.random.key(0), 2, hidden=(8,), num_steps=2)

@@ -171,9 +171,6 @@ def identity_actnorm(num_dims: int) -> ActNorm:
     Returns:
         The layer, of zero shift and log-scale.
 
-    Raises:
-        ValueError: never.
-
     >>> print(identity_actnorm(2).forward(jnp.ones(2))[0])
     [1. 1.]
     """

@@ -82,11 +82,11 @@ class MaskedMLP(nnx.Module):
 
 
 def _masked(layer: nnx.Linear, mask: Bool[np.ndarray, "i o"], h: Float[Array, " i"]) -> Float[Array, " o"]:
-    seeing = mask.any(axis=0)  # of the others, such as the outputs of the first input, no product is taken
     kernel = jnp.where(mask, layer.kernel[...], 0)
-    out = (
-        h @ kernel
-        if seeing.all()
-        else jnp.zeros(mask.shape[1], h.dtype).at[seeing].set(h @ kernel[:, seeing])
-    )
+    seeing = mask.any(axis=0)
+    if seeing.all():
+        out = h @ kernel
+    else:  # outputs that see nothing, such as those of the first input, cost no product
+        product = h @ kernel[:, seeing]
+        out = jnp.zeros(mask.shape[1], product.dtype).at[seeing].set(product)
     return out if layer.bias is None else out + layer.bias[...]
