@@ -112,6 +112,11 @@ def main(config: Config) -> None:
     shape = (*dataset.event_shape, 1) if config.model == "glow" else (dims,)
     run = open_run(config, dataset, "layers", "bins", "bound", "squeeze")
 
+    def glow(key):
+        height, width = dataset.event_shape
+        sizes = {"num_scales": 2, "num_steps": config.layers, "channels": config.hidden[0]}
+        return nn.glow(key, (height, width, 1), **sizes)
+
     sizes = {"num_layers": config.layers, "hidden": config.hidden}
     splines = {"num_bins": config.bins, "bound": config.bound}
     build = {
@@ -119,9 +124,7 @@ def main(config: Config) -> None:
         "spline-coupling": lambda key: nn.spline_coupling_flow(key, dims, **sizes, **splines),
         "realnvp": lambda key: nn.real_nvp(key, dims, **sizes),
         "maf": lambda key: nn.maf(key, dims, **sizes),
-        "glow": lambda key: nn.glow(
-            key, shape, num_scales=2, num_steps=config.layers, channels=config.hidden[0]
-        ),
+        "glow": glow,
         "continuous": lambda key: nn.continuous_flow(key, dims, hidden=config.hidden),
     }[config.model]
 

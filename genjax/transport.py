@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import diffrax
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -123,6 +122,8 @@ def carry(
     >>> print(f"{x[0]:.4f} {log_det:.4f}")
     0.3679 -2.0000
     """
+    import diffrax  # half a second, for those alone who solve an equation
+
     check_full_precision(x=x)
     check_not_nan(x=x)
     check_count(max_steps=max_steps)

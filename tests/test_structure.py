@@ -28,7 +28,7 @@ def test_import_loads_nothing_heavy():
         import sys, genjax
         heavy = {"jax", "numpy", "flax", "optax", "orbax", "matplotlib", "sklearn", "tyro", "jinja2", "diffrax"}
         print(sorted(heavy & set(sys.modules)))
-        import genjax.vae, genjax.oracles, genjax.metrics
+        import genjax.vae, genjax.flow, genjax.autoregressive, genjax.energy, genjax.oracles, genjax.metrics
         print(sorted(heavy & set(sys.modules)))
     """)
     assert done.stdout.splitlines() == ["[]", "['jax', 'numpy']"], done.stderr
