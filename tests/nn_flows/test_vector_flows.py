@@ -134,7 +134,7 @@ def test_a_class_conditional_flow_has_a_density_for_every_class(build, x64):
 
 
 def test_a_spline_flow_learns_two_dimensional_data_to_their_entropy(standard_promotion):
-    """A rotated Gaussian through one coordinate's cube root: the truth is known, N(0, 1) is 1.1 nats off."""
+    """A Gaussian bent along a sine, of known entropy, to 0.2 nats in 300 steps."""
     rng = np.random.default_rng(0)
 
     def draw(n):
