@@ -224,6 +224,7 @@ def main(config: Config) -> None:
         summary["classification"] = {
             "accuracy": over_seeds(measured["correct"].mean(1)),
             "log_posterior_of_the_label": over_seeds(measured["posterior"].mean(1)),
+            "accuracy_of_logistic_regression": discriminative_accuracy(dataset),
         }
     run.write_json("summary.json", summary)
 
@@ -237,6 +238,15 @@ def main(config: Config) -> None:
         completions = jax.jit(jax.vmap(complete))(keys, jnp.repeat(chosen, 4)).reshape(10, 4, dims)
         completions = scaled(jnp.concatenate([observed[chosen, None], completions], axis=1))
     report(run, summary, draw_pictures(run, task, scaled(samples[0]), completions))
+
+
+def discriminative_accuracy(dataset) -> float:
+    """What a classifier that models p(y|x) alone makes of the same split."""
+    from sklearn.linear_model import LogisticRegression
+
+    flat = lambda images: images.reshape(len(images), -1) / dataset.num_levels
+    classifier = LogisticRegression(max_iter=1000).fit(flat(dataset.train), dataset.train_labels)
+    return float(classifier.score(flat(dataset.test), dataset.test_labels))
 
 
 def draw_pictures(run, task, samples, completions) -> dict[str, str]:
@@ -274,12 +284,17 @@ def report(run, summary, pictures) -> None:
     controls = Entry("Completions of a given prefix stand among the pictures. The model is unconditional.")
     if classes:
         accuracy = describe(classes["accuracy"])
-        print(f"classification of test data by Bayes' rule: {accuracy} correct")
+        discriminative = classes["accuracy_of_logistic_regression"]
+        print(
+            f"classification of test data by Bayes' rule: {accuracy} correct; "
+            f"by logistic regression: {discriminative:.4f}"
+        )
         controls = Entry(
             "The model is conditional on the class, so that Bayes' rule classifies; completions of a given prefix "
             "stand among the pictures.",
             (
                 ("correct by Bayes' rule", accuracy),
+                ("by logistic regression, which models p(y|x) alone", f"{discriminative:.4f}"),
                 ("log p(y|x) of the label", describe(classes["log_posterior_of_the_label"], " nats")),
             ),
         )
