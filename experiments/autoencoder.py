@@ -13,9 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-import tyro
-
-from genjax.training.options import Options
+from genjax.training.options import Options, run_script
 
 
 @dataclass(frozen=True)
@@ -136,12 +134,7 @@ def main(config: Config) -> None:
                 for which, (frechet, support) in judged.items()
             },
             "selected_step": trained.selected_step,
-            "cost": {
-                "training_seconds": trained.seconds,
-                "steps_per_second": trained.steps_per_second,
-                "network_calls_per_sample": 1,
-                "seconds_per_1000_samples": seconds / (config.seeds * len(real)) * 1000,
-            },
+            "cost": trained.cost(calls=1, sampling_seconds=seconds, num_samples=config.seeds * len(real)),
         }
         samples[name] = decoded["decoded N(0, I)"][0]
     summary = {
@@ -220,8 +213,4 @@ def report(run, summary, pictures) -> None:
 
 
 if __name__ == "__main__":
-    config = tyro.extras.overridable_config_cli(PRESETS)
-    from genjax.training.run import exit_on_fault  # after parsing, so that --help is instant
-
-    with exit_on_fault():
-        main(config)
+    run_script(main, PRESETS)

@@ -6,7 +6,7 @@
     python experiments/autoregressive.py mnist                    # MADE on MNIST binarised anew at every step
     python experiments/autoregressive.py digits --steps 20 --seeds 1      # a tiny run, in seconds
 
-Writes a run folder: config.json, metrics.jsonl, checkpoints/, summary.json, pictures and report.html.
+Writes a run folder: config.json.jsonl, checkpoints/, summary.json, pictures and report.html.
 """
 
 from dataclasses import dataclass, replace
@@ -14,9 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-import tyro
-
-from genjax.training.options import Options
+from genjax.training.options import Options, run_script
 
 
 @dataclass(frozen=True)
@@ -92,9 +90,10 @@ def main(config: Config) -> None:
     import jax.numpy as jnp
     import numpy as np
 
-    from genjax import Kind, autoregressive, metrics, nn
+    from genjax import Kind, autoregressive, nn
     from genjax.data import binarize
     from genjax.training import (
+        compare_samples,
         evenly_spaced,
         likelihood_entry,
         map_seeds,
@@ -193,9 +192,6 @@ def main(config: Config) -> None:
     scaled = lambda levels: levels.astype(jnp.float32) / (num_levels - 1)
     observed = jax.vmap(observe)(jax.random.split(jax.random.key(config.seed + 3000), len(test)), test)
     real = scaled(evenly_spaced(observed, 2000))
-    judge = lambda fake, real: (metrics.precision_recall(real, fake), metrics.diversity(fake))
-    support, spread = jax.jit(jax.vmap(judge, (0, None)))(scaled(samples), real)
-    real_spread = jax.jit(metrics.diversity)(real)
 
     entry = partial(likelihood_entry, num_dims=dims, num_levels=1, kind=Kind.EXACT)
     summary = {
@@ -205,19 +201,11 @@ def main(config: Config) -> None:
         "seeds": config.seeds,
         "objective": {"name": "negative log-likelihood", "kind": "the exact value"},
         "likelihood": {"log p(x)": entry(measured["log_prob"])},
-        "quality": {"precision": over_seeds(support.precision), "num_samples": config.num_samples},
-        "diversity": {
-            "recall": over_seeds(support.recall),
-            "pairwise_distance": over_seeds(spread.pairwise_distance),
-            "pairwise_distance_of_test_data": float(real_spread.pairwise_distance),
-        },
+        **compare_samples(scaled(samples), real),
         "selected_step": trained.selected_step,
-        "cost": {
-            "training_seconds": trained.seconds,
-            "steps_per_second": trained.steps_per_second,
-            "network_calls_per_sample": dims,
-            "seconds_per_1000_samples": seconds / (config.seeds * config.num_samples) * 1000,
-        },
+        "cost": trained.cost(
+            calls=dims, sampling_seconds=seconds, num_samples=config.seeds * config.num_samples
+        ),
     }
     if conditional:
         summary["likelihood"]["log p(x, y)"] = entry(measured["joint"])
@@ -254,20 +242,13 @@ def draw_pictures(run, task, samples, completions) -> dict[str, str]:
     import jax.numpy as jnp
 
     from genjax.training import figures
+    from genjax.training.report import draw_curves
 
-    figures.curves(
-        run.path / "curves.png",
-        run.read_log(),
-        {"loss": "training loss", "validation_best": "best validation"},
-        ylabel="negative log-likelihood / nats",
-    )
     images = lambda x: jnp.reshape(x, (-1, *task.dataset.event_shape))
     grid = partial(figures.image_grid, columns=10, low=0.0, high=1.0)
     grid(run.path / "samples.png", images(samples), title="Samples")
-    captions = {
-        "curves.png": "Loss of training batches and the best validation cost so far, every seed.",
-        "samples.png": "Samples of the model; a conditional one draws one class a column.",
-    }
+    captions = draw_curves(run, ylabel="negative log-likelihood / nats")
+    captions["samples.png"] = "Samples of the model; a conditional one draws one class a column."
     if completions is not None:
         title = "Test data above; below, their upper halves completed four times"
         grid(run.path / "completions.png", images(jnp.swapaxes(completions, 0, 1)), title=title)
@@ -278,9 +259,9 @@ def draw_pictures(run, task, samples, completions) -> dict[str, str]:
 def report(run, summary, pictures) -> None:
     """Write the page and print its first lines."""
     from genjax.training import describe
-    from genjax.training.report import Entry, cost_entry, likelihood_rows, write_report
+    from genjax.training.report import Entry, cost_entry, likelihood_rows, sample_entries, write_report
 
-    classes, quality = summary.get("classification"), summary["quality"]
+    classes = summary.get("classification")
     controls = Entry("Completions of a given prefix stand among the pictures. The model is unconditional.")
     if classes:
         accuracy = describe(classes["accuracy"])
@@ -304,19 +285,7 @@ def report(run, summary, pictures) -> None:
             f"numbers are of test data, mean ± standard error over {summary['seeds']} seeds."
         ),
         "Likelihood": Entry("Negative log-likelihood of test data, exact.", likelihood_rows(summary)),
-        "Quality": Entry(
-            "Precision: the share of samples within the support of test data, by nearest neighbours in pixels.",
-            ((f"precision of {quality['num_samples']} samples", describe(quality["precision"])),),
-        ),
-        "Diversity and mode collapse": Entry(
-            "Recall: the share of test data within the support of the samples. Mean distance between two samples "
-            "beside that between two test examples; a collapsed model's is near zero.",
-            (
-                ("recall", describe(summary["diversity"]["recall"])),
-                ("pairwise distance of samples", describe(summary["diversity"]["pairwise_distance"])),
-                ("of test data", f"{summary['diversity']['pairwise_distance_of_test_data']:.4g}"),
-            ),
-        ),
+        **sample_entries(summary),
         "Controls": controls,
         "Cost": cost_entry(summary),
         "Timesteps": Entry(
@@ -328,8 +297,4 @@ def report(run, summary, pictures) -> None:
 
 
 if __name__ == "__main__":
-    config = tyro.extras.overridable_config_cli(PRESETS)
-    from genjax.training.run import exit_on_fault  # after parsing, so that --help is instant
-
-    with exit_on_fault():
-        main(config)
+    run_script(main, PRESETS)

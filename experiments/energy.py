@@ -5,7 +5,7 @@
     python experiments/energy.py binarized-mnist    # the same on MNIST; needs GENJAX_DATA or --download
     python experiments/energy.py ring --steps 20 --seeds 1      # a tiny run, in seconds
 
-Writes a run folder: config.json, metrics.jsonl, checkpoints/, summary.json, pictures and report.html.
+Writes a run folder: config.json.jsonl, checkpoints/, summary.json, pictures and report.html.
 """
 
 from collections.abc import Callable
@@ -14,9 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import tyro
-
-from genjax.training.options import Options
+from genjax.training.options import Options, run_script
 
 
 @dataclass(frozen=True)
@@ -198,8 +196,9 @@ def main(config: Config) -> None:
     import jax
     import jax.numpy as jnp
 
-    from genjax import Kind, metrics
+    from genjax import Kind
     from genjax.training import (
+        compare_samples,
         evenly_spaced,
         likelihood_entry,
         make_chain_step,
@@ -254,10 +253,6 @@ def main(config: Config) -> None:
     samples, sampling_seconds = timed(in_turn(lambda p, k: model.sample(p, k, num_samples)), params, keys)
     log_probs = -energies - log_z[:, None]
 
-    real = evenly_spaced(test, 2000)
-    judge = lambda fake, real: (metrics.precision_recall(real, fake), metrics.diversity(fake))
-    support, spread = jax.jit(jax.vmap(judge, (0, None)))(samples, real)
-    real_spread = jax.jit(metrics.diversity)(real)
     entry = likelihood_entry(log_probs, dims, Kind.EXACT, num_levels=1 if images else None)
     summary = {
         "schema_version": 1,
@@ -281,19 +276,11 @@ def main(config: Config) -> None:
             "temperatures": config.temperatures,
             "seconds_per_bracket": annealing_seconds / config.seeds,
         },
-        "quality": {"precision": over_seeds(support.precision), "num_samples": num_samples},
-        "diversity": {
-            "recall": over_seeds(support.recall),
-            "pairwise_distance": over_seeds(spread.pairwise_distance),
-            "pairwise_distance_of_test_data": float(real_spread.pairwise_distance),
-        },
+        **compare_samples(samples, evenly_spaced(test, 2000)),
         "selected_step": trained.selected_step,
-        "cost": {
-            "training_seconds": trained.seconds,
-            "steps_per_second": trained.steps_per_second,
-            "network_calls_per_sample": None,
-            "seconds_per_1000_samples": sampling_seconds / (config.seeds * num_samples) * 1000,
-        },
+        "cost": trained.cost(
+            calls=None, sampling_seconds=sampling_seconds, num_samples=config.seeds * num_samples
+        ),
     }
     if task.density is not None:
         summary["nll_of_the_truth_nats"] = -float(jax.jit(jax.vmap(task.density.log_prob))(test).mean())
@@ -334,8 +321,7 @@ def draw_pictures(run, task, config, learned, samples) -> dict[str, str]:
 
 def report(run, summary, pictures) -> None:
     """Write the page and print its first lines."""
-    from genjax.training import describe
-    from genjax.training.report import Entry, cost_entry, likelihood_rows, write_report
+    from genjax.training.report import Entry, cost_entry, likelihood_rows, sample_entries, write_report
 
     likelihoods = likelihood_rows(summary)
     z = summary["log_partition_nats"]
@@ -355,7 +341,6 @@ def report(run, summary, pictures) -> None:
     cost = f"{z['chains']} chains, {z['temperatures']} temperatures, {z['seconds_per_bracket']:.1f} s"
     for seed, line in enumerate(bounds):
         print(f"log Z of seed number {seed} by annealing, {cost}: {line}")
-    quality, diversity = summary["quality"], summary["diversity"]
     entries = {
         "Objective": Entry(
             "Persistent contrastive divergence: its gradient estimates that of the negative log-likelihood, its "
@@ -367,19 +352,7 @@ def report(run, summary, pictures) -> None:
             f"annealed importance sampling brackets it without knowing it ({cost}).",
             (*likelihoods, *((f"log Z, seed number {i}", line) for i, line in enumerate(bounds))),
         ),
-        "Quality": Entry(
-            "Precision: the share of samples within the support of test data, by nearest neighbours.",
-            ((f"precision of {quality['num_samples']} samples", describe(quality["precision"])),),
-        ),
-        "Diversity and mode collapse": Entry(
-            "Recall: the share of test data within the support of the samples. Mean distance between two samples "
-            "beside that between two test examples; a collapsed model's is near zero.",
-            (
-                ("recall", describe(diversity["recall"])),
-                ("pairwise distance of samples", describe(diversity["pairwise_distance"])),
-                ("of test data", f"{diversity['pairwise_distance_of_test_data']:.4g}"),
-            ),
-        ),
+        **sample_entries(summary),
         "Controls": Entry("None: the model is unconditional."),
         "Cost": cost_entry(summary),
         "Timesteps": Entry("Not applicable: this model has no timesteps."),
@@ -389,8 +362,4 @@ def report(run, summary, pictures) -> None:
 
 
 if __name__ == "__main__":
-    config = tyro.extras.overridable_config_cli(PRESETS)
-    from genjax.training.run import exit_on_fault  # after parsing, so that --help is instant
-
-    with exit_on_fault():
-        main(config)
+    run_script(main, PRESETS)

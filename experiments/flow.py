@@ -6,7 +6,7 @@
     python experiments/flow.py ring --model spline-coupling
     python experiments/flow.py ring --steps 20 --seeds 1      # a tiny run, in seconds
 
-Writes a run folder: config.json, metrics.jsonl, checkpoints/, summary.json, pictures and report.html.
+Writes a run folder: config.json.jsonl, checkpoints/, summary.json, pictures and report.html.
 """
 
 from dataclasses import dataclass, replace
@@ -14,9 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-import tyro
-
-from genjax.training.options import Options
+from genjax.training.options import Options, run_script
 
 
 @dataclass(frozen=True)
@@ -91,13 +89,13 @@ def main(config: Config) -> None:
     import jax
     import jax.numpy as jnp
 
-    from genjax import Kind, dequantize, flow, metrics, nn
+    from genjax import Kind, dequantize, flow, nn
     from genjax.training import (
+        compare_samples,
         evenly_spaced,
         likelihood_entry,
         map_seeds,
         open_run,
-        over_seeds,
         timed,
         train_seeds,
     )
@@ -179,9 +177,6 @@ def main(config: Config) -> None:
     flat = lambda x: x.reshape(*x.shape[: x.ndim - len(shape)], dims)
     keys_real = jax.random.split(jax.random.key(config.seed + 3000), len(test))
     real = evenly_spaced(flat(jax.vmap(observe)(keys_real, test)), 2000)
-    judge = lambda fake, real: (metrics.precision_recall(real, fake), metrics.diversity(fake))
-    support, spread = jax.jit(jax.vmap(judge, (0, None)))(flat(samples), real)
-    real_spread = jax.jit(metrics.diversity)(real)
 
     name = "log p(x) of dequantised pixels" if images else "log p(x)"
     entry = likelihood_entry(log_probs, num_dims=dims, kind=Kind.EXACT, num_levels=dataset.num_levels)
@@ -192,19 +187,13 @@ def main(config: Config) -> None:
         "seeds": config.seeds,
         "objective": {"name": "negative log-likelihood", "kind": "the exact value"},
         "likelihood": {name: entry},
-        "quality": {"precision": over_seeds(support.precision), "num_samples": num_samples},
-        "diversity": {
-            "recall": over_seeds(support.recall),
-            "pairwise_distance": over_seeds(spread.pairwise_distance),
-            "pairwise_distance_of_test_data": float(real_spread.pairwise_distance),
-        },
+        **compare_samples(flat(samples), real),
         "selected_step": trained.selected_step,
-        "cost": {
-            "training_seconds": trained.seconds,
-            "steps_per_second": trained.steps_per_second,
-            "network_calls_per_sample": dims if config.model in ("spline", "maf") else 1,
-            "seconds_per_1000_samples": seconds / (config.seeds * num_samples) * 1000,
-        },
+        "cost": trained.cost(
+            calls=dims if config.model in ("spline", "maf") else 1,
+            sampling_seconds=seconds,
+            num_samples=config.seeds * num_samples,
+        ),
     }
     pictures = draw_pictures(run, task, flat(samples[0]), real)
     if not images:
@@ -258,15 +247,9 @@ def compare(run, density, config, flows, log_probs, test, samples):
 
 def draw_pictures(run, task, samples, real) -> dict[str, str]:
     """Draw the first seed; returns each picture's caption."""
-    from genjax.training import figures
+    from genjax.training.report import draw_curves
 
-    figures.curves(
-        run.path / "curves.png",
-        run.read_log(),
-        {"loss": "training loss", "validation_best": "best validation"},
-        ylabel="negative log-likelihood / nats",
-    )
-    captions = {"curves.png": "Loss of training batches and the best validation cost so far, every seed."}
+    captions = draw_curves(run, ylabel="negative log-likelihood / nats")
     if task.density is None:
         task.draw(
             run.path / "samples.png", 2 * samples[:50] - 1 if task.low else samples[:50], title="Samples"
@@ -278,7 +261,7 @@ def draw_pictures(run, task, samples, real) -> dict[str, str]:
 def report(run, summary, pictures) -> None:
     """Write the page and print its first lines."""
     from genjax.training import describe
-    from genjax.training.report import Entry, cost_entry, likelihood_rows, write_report
+    from genjax.training.report import Entry, cost_entry, likelihood_rows, sample_entries, write_report
 
     likelihoods = likelihood_rows(summary)
     truth = summary.get("truth")
@@ -298,7 +281,6 @@ def report(run, summary, pictures) -> None:
         )
         likelihoods += ((f"mass within {ring['band']} of the circle", shares),)
         print(f"mass within {ring['band']} of the circle: {shares}")
-    quality, diversity = summary["quality"], summary["diversity"]
     entries = {
         "Objective": Entry(
             "The exact negative log-likelihood, by the change of variables. Parameters were selected on validation "
@@ -309,19 +291,7 @@ def report(run, summary, pictures) -> None:
             "with the Jacobian of the logit; its bits/dim bound those of the pixels themselves from above.",
             likelihoods,
         ),
-        "Quality": Entry(
-            "Precision: the share of samples within the support of test data, by nearest neighbours.",
-            ((f"precision of {quality['num_samples']} samples", describe(quality["precision"])),),
-        ),
-        "Diversity and mode collapse": Entry(
-            "Recall: the share of test data within the support of the samples. Mean distance between two samples "
-            "beside that between two test examples; a collapsed model's is near zero.",
-            (
-                ("recall", describe(diversity["recall"])),
-                ("pairwise distance of samples", describe(diversity["pairwise_distance"])),
-                ("of test data", f"{diversity['pairwise_distance_of_test_data']:.4g}"),
-            ),
-        ),
+        **sample_entries(summary),
         "Controls": Entry("None: the model is unconditional."),
         "Cost": cost_entry(summary),
         "Timesteps": Entry("Not applicable: this model has no timesteps."),
@@ -331,8 +301,4 @@ def report(run, summary, pictures) -> None:
 
 
 if __name__ == "__main__":
-    config = tyro.extras.overridable_config_cli(PRESETS)
-    from genjax.training.run import exit_on_fault  # after parsing, so that --help is instant
-
-    with exit_on_fault():
-        main(config)
+    run_script(main, PRESETS)

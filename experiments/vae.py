@@ -15,9 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-import tyro
-
-from genjax.training.options import Options
+from genjax.training.options import Options, run_script
 
 
 @dataclass(frozen=True)
@@ -186,12 +184,7 @@ def main(config: Config) -> None:
             "pairwise_distance_of_test_data": float(real_spread.pairwise_distance),
         },
         "selected_step": trained.selected_step,
-        "cost": {
-            "training_seconds": trained.seconds,
-            "steps_per_second": trained.steps_per_second,
-            "network_calls_per_sample": 1,
-            "seconds_per_1000_samples": seconds / (config.seeds * len(real)) * 1000,
-        },
+        "cost": trained.cost(calls=1, sampling_seconds=seconds, num_samples=config.seeds * len(real)),
     }
     run.write_json("summary.json", summary)
     first = jax.tree.map(lambda leaf: leaf[0], params)
@@ -206,14 +199,9 @@ def draw_pictures(run, task, config, decode, real, samples, means) -> dict[str, 
     import jax.numpy as jnp
 
     from genjax.training import figures
+    from genjax.training.report import draw_curves
 
-    figures.curves(
-        run.path / "curves.png",
-        run.read_log(),
-        {"loss": "training loss", "validation_best": "best validation"},
-        ylabel="negative ELBO / nats",
-    )
-    captions = {"curves.png": "Loss of training batches and the best validation cost so far, every seed."}
+    captions = draw_curves(run, ylabel="negative ELBO / nats")
     if len(task.dataset.event_shape) != 2:
         figures.scatter(run.path / "samples.png", {"test data": real, "samples (means)": samples}, limit=3.0)
         figures.scatter(
@@ -294,8 +282,4 @@ def report(run, summary, pictures) -> None:
 
 
 if __name__ == "__main__":
-    config = tyro.extras.overridable_config_cli(PRESETS)
-    from genjax.training.run import exit_on_fault  # after parsing, so that --help is instant
-
-    with exit_on_fault():
-        main(config)
+    run_script(main, PRESETS)

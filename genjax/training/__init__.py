@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from genjax.training.chains import ChainState, make_chain_step
     from genjax.training.driver import NonFiniteError, Progress, Selected, start, train
     from genjax.training.evaluate import (
+        compare_samples,
         describe,
         evenly_spaced,
         likelihood_entry,
@@ -32,6 +33,7 @@ __all__ = [
     "Selected",
     "TrainState",
     "Trained",
+    "compare_samples",
     "describe",
     "evenly_spaced",
     "fit",
@@ -54,6 +56,7 @@ __all__ = [
 _HOME = {
     "driver": ("NonFiniteError", "Progress", "Selected", "start", "train"),
     "evaluate": (
+        "compare_samples",
         "describe",
         "evenly_spaced",
         "likelihood_entry",

@@ -8,11 +8,13 @@ from typing import Any, TypeVar
 
 import jax
 import numpy as np
-from jaxtyping import Array, Key, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, Key, PRNGKeyArray, PyTree
 
+from genjax import metrics
 from genjax.likelihood import Kind, Likelihood, bits_per_dim
 
 __all__ = [
+    "compare_samples",
     "describe",
     "evenly_spaced",
     "likelihood_entry",
@@ -119,6 +121,34 @@ def over_seeds(values: Any) -> dict[str, Any]:
     values = np.asarray(values, float)
     error = float(values.std(ddof=1) / math.sqrt(values.size)) if values.size > 1 else None
     return {"mean": float(values.mean()), "standard_error": error, "per_seed": values.tolist()}
+
+
+def compare_samples(samples: Float[Array, "s n d"], real: Float[Array, "m d"]) -> dict[str, Any]:
+    """A summary's entries on quality and on diversity: precision and recall, and distances between samples.
+
+    Args:
+        samples: of every seed.
+        real: test data.
+
+    Returns:
+        `quality` and `diversity`.
+
+    >>> x = jax.random.normal(jax.random.key(0), (3, 50, 2))
+    >>> sorted(compare_samples(x[:2], x[2]))
+    ['diversity', 'quality']
+    """
+    judge = lambda fake, real: (metrics.precision_recall(real, fake), metrics.diversity(fake))
+    # Data are passed, not closed over: a compiler would fold what it can compute of a constant.
+    support, spread = jax.jit(jax.vmap(judge, (0, None)))(samples, real)
+    real_spread = jax.jit(metrics.diversity)(real)
+    return {
+        "quality": {"precision": over_seeds(support.precision), "num_samples": samples.shape[1]},
+        "diversity": {
+            "recall": over_seeds(support.recall),
+            "pairwise_distance": over_seeds(spread.pairwise_distance),
+            "pairwise_distance_of_test_data": float(real_spread.pairwise_distance),
+        },
+    }
 
 
 def likelihood_entry(log_probs: Any, num_dims: int, kind: Kind, *, num_levels: int | None) -> dict[str, Any]:

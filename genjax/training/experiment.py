@@ -40,6 +40,15 @@ class Trained(NamedTuple):
     seconds: float
     steps_per_second: float
 
+    def cost(self, *, calls: int | None, sampling_seconds: float, num_samples: int) -> dict[str, Any]:
+        """A summary's entry on cost: `calls` of the network a sample (None: no network), seconds for all samples."""
+        return {
+            "training_seconds": self.seconds,
+            "steps_per_second": self.steps_per_second,
+            "network_calls_per_sample": calls,
+            "seconds_per_1000_samples": 1000 * sampling_seconds / num_samples,
+        }
+
 
 def open_run(options: Options, dataset: Dataset, *positive: str) -> RunFolder:
     """Check the options, then make the run folder or reopen the one to resume.

@@ -1,9 +1,27 @@
-"""What every experiment can be told. Only the standard library is imported here, so that `--help` is instant."""
+"""What every experiment can be told, and how it starts. Nothing heavy is imported, so that `--help` is instant."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-__all__ = ["Options"]
+__all__ = ["Options", "run_script"]
+
+
+def run_script(main: Callable[[Any], None], presets: dict[str, tuple[str, Any]]) -> None:
+    """Parse the command line and run `main` on the configuration; a fault the user can mend ends in one line.
+
+    Args:
+        main: what the script does with its configuration.
+        presets: name to description and defaults.
+    """
+    import tyro  # an extra
+
+    config = tyro.extras.overridable_config_cli(presets)
+    from genjax.training.run import exit_on_fault  # after parsing, because it imports jax
+
+    with exit_on_fault():
+        main(config)
 
 
 @dataclass(frozen=True)

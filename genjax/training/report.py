@@ -5,10 +5,19 @@ from typing import Any, NamedTuple
 
 import jinja2
 
+from genjax.training import figures as draw
 from genjax.training.evaluate import describe
 from genjax.training.run import RunFolder
 
-__all__ = ["CHECKLIST", "Entry", "cost_entry", "likelihood_rows", "write_report"]
+__all__ = [
+    "CHECKLIST",
+    "Entry",
+    "cost_entry",
+    "draw_curves",
+    "likelihood_rows",
+    "sample_entries",
+    "write_report",
+]
 
 CHECKLIST = (
     "Objective",
@@ -69,6 +78,33 @@ def likelihood_rows(summary: dict[str, Any]) -> tuple[tuple[str, str], ...]:
         rows.append((f"{name} ({entry['kind']})", value))
         print(f"test negative log-likelihood, {name} ({entry['kind']}): {value}")
     return tuple(rows)
+
+
+def sample_entries(summary: dict[str, Any]) -> dict[str, Entry]:
+    """Quality and diversity, from what `compare_samples` put into the summary."""
+    quality, diversity = summary["quality"], summary["diversity"]
+    return {
+        "Quality": Entry(
+            "Precision: the share of samples within the support of test data, by nearest neighbours.",
+            ((f"precision of {quality['num_samples']} samples", describe(quality["precision"])),),
+        ),
+        "Diversity and mode collapse": Entry(
+            "Recall: the share of test data within the support of the samples. Mean distance between two samples "
+            "beside that between two test examples; a collapsed model's is near zero.",
+            (
+                ("recall", describe(diversity["recall"])),
+                ("pairwise distance of samples", describe(diversity["pairwise_distance"])),
+                ("of test data", f"{diversity['pairwise_distance_of_test_data']:.4g}"),
+            ),
+        ),
+    }
+
+
+def draw_curves(run: RunFolder, *, ylabel: str) -> dict[str, str]:
+    """Draw the losses of `metrics.jsonl`; returns the picture's caption."""
+    names = {"loss": "training loss", "validation_best": "best validation"}
+    draw.curves(run.path / "curves.png", run.read_log(), names, ylabel=ylabel)
+    return {"curves.png": "Loss of training batches and the best validation cost so far, every seed."}
 
 
 def cost_entry(summary: dict[str, Any]) -> Entry:

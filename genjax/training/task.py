@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -35,6 +35,7 @@ NUM_POINTS = (1_000_000, 10_000, 20_000)
 """Points of a toy density to train on, to validate and to test: so many that a network cannot learn them by heart."""
 
 
+@runtime_checkable
 class Density(Protocol):
     """A density in the plane that is known."""
 

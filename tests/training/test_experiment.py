@@ -1,7 +1,6 @@
 """What the scripts share: options to optimizer, all seeds of a model, the report's fixed entries."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -83,9 +82,3 @@ def test_a_report_has_every_entry_of_the_checklist(tmp_path):
     del entries["Cost"]
     with pytest.raises(ValueError, match=r"a report has the entries Objective, .*; got Objective, "):
         write_report(RunFolder(tmp_path), title="A run", entries=entries, figures={})
-
-
-def test_options_need_nothing_but_the_standard_library():
-    source = Path(__file__).parents[2] / "genjax" / "training" / "options.py"
-    imports = [line for line in source.read_text().splitlines() if line.startswith(("import", "from"))]
-    assert imports == ["from dataclasses import dataclass", "from pathlib import Path"]
