@@ -51,6 +51,7 @@ def test_every_pixel_depends_on_every_other():
     assert (np.asarray(jacobian) != 0).all(axis=1).sum() >= 8
 
 
+@pytest.mark.slow
 def test_several_seeds_are_one_vmap_and_all_parameters_learn():
     keys = jax.random.split(jax.random.key(0), 2)
     flows = jax.vmap(build)(keys)

@@ -47,7 +47,10 @@ def test_it_is_a_bijector_with_the_jacobians_log_determinant(name, x64):
     assert report.forward_log_det_error < 1e-9
 
 
-@pytest.mark.parametrize(("name", "limit"), [("real_nvp", 16.0), ("spline_autoregressive_flow", 6.0)])
+@pytest.mark.parametrize(
+    ("name", "limit"),
+    [("real_nvp", 16.0), pytest.param("spline_autoregressive_flow", 6.0, marks=pytest.mark.slow)],
+)
 def test_densities_of_the_plane_integrate_to_one(name, limit, x64):
     """RealNVP with these weights has a ten-thousandth of its mass outside the grid."""
     flow = away_from_identity(ARCHITECTURES[name](jax.random.key(0), 2))
