@@ -83,3 +83,10 @@ def test_precision_is_the_definition_in_a_loop(x64):
     np.testing.assert_allclose(
         precision_recall(jnp.asarray(real), jnp.asarray(fake), k=2).precision, expected
     )
+
+
+def test_distances_take_the_memory_of_their_matrix_and_not_of_all_differences():
+    x = jnp.zeros((3, 400, 500))
+    metric = jax.vmap(lambda real, fake: metrics.precision_recall(real, fake), (None, 0))
+    memory = jax.jit(metric).lower(x[0], x).compile().memory_analysis()
+    assert memory.temp_size_in_bytes < 20 * 3 * 400 * 400 * 4  # the differences would take 500 times the matrix
