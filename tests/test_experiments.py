@@ -20,7 +20,12 @@ def script(name, *arguments, **environment):
 
 
 @pytest.mark.parametrize(
-    ("preset", "more"), [("digits", []), ("digits", ["--conv"]), ("circle", ["--ema", "0.9"])]
+    ("preset", "more"),
+    [
+        ("digits", []),
+        pytest.param("digits", ["--conv"], marks=pytest.mark.slow),
+        pytest.param("circle", ["--ema", "0.9"], marks=pytest.mark.slow),
+    ],
 )
 def test_vae_writes_a_run_that_explains_itself(preset, more, tmp_path):
     arguments = [*TINY, *more, "--seeds", "2", "--evidence-samples", "3", "--out", tmp_path / "run"]
@@ -69,7 +74,13 @@ def summary_of(path):
 QUICK = ["--steps", "4", "--validate-every", "2", "--seeds", "2"]
 
 
-@pytest.mark.parametrize("arguments", [["circle"], ["digits", "--model", "maf", "--hidden", "8"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["circle"],
+        pytest.param(["digits", "--model", "maf", "--hidden", "8"], marks=pytest.mark.slow),
+    ],
+)
 def test_flow_reports_exact_likelihoods_and_the_truth_where_it_is_known(arguments, tmp_path):
     done = script("flow.py", *arguments, *QUICK, "--layers", "1", "--out", tmp_path / "run")
     assert done.returncode == 0, done.stderr

@@ -84,16 +84,17 @@ def test_vmap_is_a_loop(name):
         for i in range(3)
     ]
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *batch)
-    looped = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[row.call(*one) for one in batch])
-    assert_close(jax.vmap(row.call)(*stacked), looped, rtol=2e-5, atol=1e-6)
+    call = jax.jit(row.call)  # as test_jit_is_eager allows, and many times faster to compile
+    looped = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[call(*one) for one in batch])
+    assert_close(jax.jit(jax.vmap(row.call))(*stacked), looped, rtol=2e-5, atol=1e-6)
 
 
 @rows
 def test_dtypes_are_kept_and_float32_agrees_with_float64(name):
     row = ROWS[name]
-    single = row.call(*cast(row.args, jnp.float32))
+    single = jax.jit(row.call)(*cast(row.args, jnp.float32))
     with jax.enable_x64(True):
-        double = row.call(*cast(row.args, jnp.float64))
+        double = jax.jit(row.call)(*cast(row.args, jnp.float64))
     for dtype, outputs in ((jnp.float32, single), (jnp.float64, double)):
         floating = [a.dtype for a in jax.tree.leaves(outputs) if jnp.issubdtype(a.dtype, jnp.floating)]
         assert all(d == dtype for d in floating), floating
@@ -109,11 +110,11 @@ def test_bfloat16_is_accepted_or_refused_clearly(name):
         with pytest.raises(TypeError, match="float32"):
             row.call(*args)
         return
-    outputs = row.call(*args)
+    outputs = jax.jit(row.call)(*args)
     floating = [a for a in jax.tree.leaves(outputs) if jnp.issubdtype(a.dtype, jnp.floating)]
     assert all(a.dtype == jnp.bfloat16 and jnp.isfinite(a).all() for a in floating)
     if not any(jnp.issubdtype(getattr(a, "dtype", float), jax.dtypes.prng_key) for a in row.args):
-        assert_close(outputs, row.call(*cast(row.args, jnp.float32)), rtol=0.1, atol=0.1)
+        assert_close(outputs, jax.jit(row.call)(*cast(row.args, jnp.float32)), rtol=0.1, atol=0.1)
 
 
 @rows
@@ -122,7 +123,7 @@ def test_gradients_are_finite_and_exact(name, x64):
     if row.gradient == "none":
         return
     args, positions = cast(row.args, jnp.float64), float_positions(row.args)
-    gradient = jax.grad(total(row.call), positions)(*args)
+    gradient = jax.jit(jax.grad(total(row.call), positions))(*args)
     assert all(jnp.isfinite(g).all() for g in gradient)
     assert any((g != 0).any() for g in gradient)
     if row.gradient == "exact":
@@ -133,9 +134,8 @@ def test_gradients_are_finite_and_exact(name, x64):
                 full[i] = jnp.asarray(value)
             return total(row.call)(*full)
 
-        check_grads(
-            of_floats, tuple(args[i] for i in positions), order=1, modes=["rev"], rtol=1e-5, atol=1e-6
-        )
+        floats = tuple(args[i] for i in positions)
+        check_grads(jax.jit(of_floats), floats, order=1, modes=["rev"], rtol=1e-5, atol=1e-6)
 
 
 @rows

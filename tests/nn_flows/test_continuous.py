@@ -37,6 +37,7 @@ def test_a_linear_field_is_the_matrix_exponential(x64):
     np.testing.assert_allclose(score, -np.linalg.solve(covariance, x), rtol=1e-7)
 
 
+@pytest.mark.slow
 def test_a_network_is_a_bijector_with_the_jacobians_log_determinant_and_unit_mass(x64):
     """The solver's order is five: with 20 steps its errors are below 1e-7 for these weights."""
     flow = away_from_identity(continuous_flow(jax.random.key(0), 2, hidden=(6,), num_steps=20))

@@ -17,7 +17,9 @@ def build(key):
     return glow(key, SHAPE, num_scales=2, num_steps=1, channels=4)
 
 
-@pytest.mark.parametrize(("x64_on", "tolerance"), [(True, 1e-9), (False, 1e-4)])
+@pytest.mark.parametrize(
+    ("x64_on", "tolerance"), [pytest.param(True, 1e-9, marks=pytest.mark.slow), (False, 1e-4)]
+)
 def test_its_log_determinant_is_the_jacobians(x64_on, tolerance):
     """Of 1 + |log det|. In float32 for gentle weights: others make a Jacobian that float32 cannot hold."""
     with jax.enable_x64(x64_on):
