@@ -42,21 +42,16 @@ def assert_causal(logits_fn: LogitsFn, x: Integer[Array, " n"]) -> None:
     n, num_levels = jax.eval_shape(logits_fn, x).shape
     check_values("x", x, (x.astype(int) >= 0) & (x.astype(int) < num_levels), f"lie in 0..{num_levels - 1}")
 
-    @jax.jit
-    def run(x: Array) -> tuple[Array, Array]:
-        next_level = ((x.astype(int) + 1) % num_levels).astype(x.dtype)
-
-        def move(unmoved: Array, j: Array) -> tuple[Array, Array]:
-            logits = logits_fn(jnp.where(jnp.arange(n) == j, next_level, x))
-            unmoved = jnp.where(j == n, logits, unmoved)
-            return unmoved, (logits != unmoved).any(axis=-1)
-
-        start = jnp.full_like(logits_fn(x), jnp.nan)
-        return jax.lax.scan(move, start, jnp.append(n, jnp.arange(n)))  # x_n, which is none, first
-
-    logits, changed = run(x)
-    check_not_nan(logits=logits)
-    leaks = np.triu(np.asarray(changed)[1:].T)  # [i, j]: whether moving x_j, j ≥ i, changed row i
+    run = jax.jit(logits_fn)  # one program for all calls: a loop's first turn may be compiled otherwise
+    levels = np.asarray(x)
+    unmoved = np.asarray(run(x))
+    check_not_nan(logits=unmoved)
+    changed = np.zeros((n, n), bool)  # [i, j]: whether moving x_j changed row i
+    for j in range(n):
+        moved = levels.copy()
+        moved[j] = (int(levels[j]) + 1) % num_levels
+        changed[:, j] = (np.asarray(run(jnp.asarray(moved))) != unmoved).any(axis=-1)
+    leaks = np.triu(changed)  # j ≥ i
     if leaks.any():
         i, j = np.argwhere(leaks)[0]
         raise ValueError(
