@@ -5,8 +5,10 @@
     python experiments/benchmarks/torch_vae.py --rounds 1 --steps 20    # a tiny run, in seconds
 
 All sides train the same networks on the same random grey images, binarised anew at each step, and take turns in one
-process. Run it on an idle machine: other work slows the sides unequally. PyTorch is no dependency of genjax:
-`pip install torch`.
+process a case. PyTorch is measured on two threads and on one; genjax on two for the large case and on one for the
+small case, whose kernels of microseconds lose more by being handed between threads than a second core gains
+(`NPROC=1` does the same for a script). Run it on an idle machine: other work slows the
+sides unequally. PyTorch is no dependency of genjax: `pip install torch`.
 """
 
 import json
@@ -15,9 +17,11 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from importlib import metadata, util
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,6 +54,8 @@ class Case(NamedTuple):
     latents: int
     batch_size: int
     steps_factor: int
+    threads: int
+    """Of genjax."""
 
     @property
     def num_parameters(self) -> int:
@@ -58,7 +64,7 @@ class Case(NamedTuple):
         return (d * h + h) + (h * 2 * k + 2 * k) + (k * h + h) + (h * d + d)
 
 
-CASES = {"large": Case(784, 400, 20, 128, 1), "small": Case(64, 64, 8, 64, 10)}
+CASES = {"large": Case(784, 400, 20, 128, 1, THREADS), "small": Case(64, 64, 8, 64, 10, 1)}
 
 Side = Callable[[int], float]
 """`side(num_steps)` trains on and returns the loss of the last step, so that all work is done when it returns."""
@@ -176,25 +182,39 @@ def summarise(rates: dict[str, list[float]]) -> dict[str, dict[str, float]]:
     return summary
 
 
+def run_case(case: Case, config: Config) -> dict[str, list[float]]:
+    """The rates of all sides of one case, in a process of its own: XLA counts its threads when it starts."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])
+    # Spinning briefly, OpenMP's threads are as fast on an idle machine as by default (300,000), and PyTorch slows
+    # down beside other work by 2 and not by 13. PASSIVE would cost it a fifth, ACTIVE takes a core from genjax.
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    os.environ["JAX_PLATFORMS"] = "cpu"
+    os.environ["NPROC"] = str(case.threads)  # read by XLA alone
+    import numpy as np
+
+    data = np.random.default_rng(0).random((NUM_EXAMPLES, case.dims), dtype=np.float32)
+    sides = {
+        "genjax": genjax_side(case, data),
+        "torch": torch_side(case, data),
+        "torch, 1 thread": torch_side(case, data, threads=1),
+    }
+    if config.compile:
+        sides["torch.compile"] = torch_side(case, data, compiled=True)
+    return measure(sides, config.steps * case.steps_factor, config.rounds)
+
+
 def main(config: Config) -> None:
     if min(config.rounds, config.steps) < 1:
         raise SystemExit("torch_vae.py: --rounds and --steps must be at least 1")
     if util.find_spec("torch") is None:
         raise SystemExit("torch_vae.py: PyTorch is missing; install it with `pip install torch`")
     load = os.getloadavg()[0]  # before this script adds its own
-    if hasattr(os, "sched_setaffinity"):  # XLA takes as many threads as it may use cores
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])
-    # Spinning briefly, OpenMP's threads are as fast on an idle machine as by default (300,000), and PyTorch slows
-    # down beside other work by 2 and not by 13. PASSIVE would cost it a fifth, ACTIVE takes a core from genjax.
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-    os.environ["JAX_PLATFORMS"] = "cpu"
-    import numpy as np
-
     versions = {name: metadata.version(name) for name in ("jax", "flax", "optax", "torch", "numpy")}
     results: dict[str, Any] = {
-        "schema_version": 1,
+        "schema_version": 2,
         "versions": {"python": platform.python_version(), **versions},
-        "threads": THREADS,
+        "threads_of_torch": THREADS,
         "load_average": load,
         "rounds": config.rounds,
         "cases": {},
@@ -203,28 +223,21 @@ def main(config: Config) -> None:
     print(f"{THREADS} CPU threads, {config.rounds} rounds, load average before the run {load:.1f}\n")
     print(f"{'case':7}{'side':18}{'steps/s':>9}   genjax's ratio to it: median (min–max)")
     for label, case in CASES.items():
-        data = np.random.default_rng(0).random((NUM_EXAMPLES, case.dims), dtype=np.float32)
-        sides = {
-            "genjax": genjax_side(case, data),
-            "torch": torch_side(case, data),
-            "torch, 1 thread": torch_side(case, data, threads=1),
-        }
-        if config.compile:
-            sides["torch.compile"] = torch_side(case, data, compiled=True)
-        num_steps = config.steps * case.steps_factor
-        rates = measure(sides, num_steps, config.rounds)
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            rates = pool.submit(run_case, case, config).result()
         summary = summarise(rates)
         results["cases"][label] = {
             **case._asdict(),
             "parameters": case.num_parameters,
-            "steps": num_steps,
+            "steps": config.steps * case.steps_factor,
             "sides": summary,
             "rates": rates,
         }
         for name, row in summary.items():
             ratio = f"{row['ratio']:.2f} ({row['ratio_min']:.2f}–{row['ratio_max']:.2f})"
+            side = f"genjax, {case.threads} thread{'s' * (case.threads > 1)}" if name == "genjax" else name
             print(
-                f"{label:7}{name:18}{row['steps_per_second']:9.0f}   {'' if name == 'genjax' else ratio}",
+                f"{label:7}{side:18}{row['steps_per_second']:9.0f}   {'' if name == 'genjax' else ratio}",
                 flush=True,
             )
     if config.out:

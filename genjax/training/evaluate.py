@@ -101,6 +101,7 @@ def timed(fn: Callable[..., T], *args: Any) -> tuple[T, float]:
     1.0 True
     """
     compiled = jax.jit(fn).lower(*args).compile()
+    jax.block_until_ready(jax.live_arrays())  # or work that was dispatched before would be timed with it
     started = time.perf_counter()
     value = jax.block_until_ready(compiled(*args))
     return value, time.perf_counter() - started
