@@ -7,8 +7,8 @@
 All sides train the same networks on the same random grey images, binarised anew at each step, and take turns in one
 process a case. PyTorch is measured on two threads and on one; genjax on two for the large case and on one for the
 small case, whose kernels of microseconds lose more by being handed between threads than a second core gains
-(`NPROC=1` does the same for a script). Run it on an idle machine: other work slows the
-sides unequally. PyTorch is no dependency of genjax: `pip install torch`.
+(`NPROC=1` does the same for a script). Run it on an idle machine: other work slows the sides unequally. PyTorch is no
+dependency of genjax: `pip install torch`.
 """
 
 import json
