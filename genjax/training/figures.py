@@ -16,14 +16,15 @@ __all__ = ["curves", "densities", "image_grid", "scatter"]
 def image_grid(path: Path, images: Any, *, columns: int, low: float, high: float, title: str) -> None:
     """Draw images `[n, height, width]` in rows of `columns`, grey from `low` (white) to `high` (black)."""
     images = np.asarray(images)
-    rows = -(-len(images) // columns)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(0.6 * columns, 0.6 * rows + 0.5), squeeze=False, layout="constrained"
-    )
-    for axis in axes.flat:
-        axis.axis("off")
-    for axis, image in zip(axes.flat, images, strict=False):
-        axis.imshow(image, cmap="gray_r", vmin=low, vmax=high)
+    n, height, width = images.shape
+    rows, gap = -(-n // columns), max(1, height // 8)
+    # One picture, because an axis for each image would take seconds; NaN stays white.
+    tiles = np.full((rows * columns, height + gap, width + gap), np.nan)
+    tiles[:n, :height, :width] = images
+    sheet = tiles.reshape(rows, columns, *tiles.shape[1:]).swapaxes(1, 2).reshape(rows * (height + gap), -1)
+    figure, axis = plt.subplots(figsize=(0.6 * columns, 0.6 * rows + 0.5), layout="constrained")
+    axis.axis("off")
+    axis.imshow(sheet[:-gap, :-gap], cmap="gray_r", vmin=low, vmax=high)
     figure.suptitle(title, fontsize=9)
     _save(figure, path)
 
