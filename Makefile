@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 help:
 	@echo "make demo      train on real digits, write runs/demo/report.html and summary.json"
 	@echo "make test      run the tests (make test PYTHON=python3.12 for another Python)"
-	@echo "make test-all  run the slow tests too"
+	@echo "make test-all  run the slow tests too, with optimised programs"
 	@echo "make check     formatter, linter, type checker and the floors of the house"
 	@echo "make clean     remove the environments and caches; runs/ stays"
 
@@ -27,7 +27,7 @@ test: setup
 	$(BIN)/python -m pytest -q -n 2
 
 test-all: setup
-	$(BIN)/python -m pytest -q -n 2 -m "slow or not slow"
+	XLA_FLAGS= $(BIN)/python -m pytest -q -n 2 -m "slow or not slow"
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -26,7 +26,8 @@ def all_sequences(length, num_levels):
 
 def total_probability(logits_fn, length, num_levels):
     """The sum of the probabilities of every sequence."""
-    log_probs = jax.vmap(partial(autoregressive.log_prob, logits_fn))(all_sequences(length, num_levels))
+    each = jax.jit(jax.vmap(partial(autoregressive.log_prob, logits_fn)))
+    log_probs = each(all_sequences(length, num_levels))
     return jnp.exp(log_probs).sum()
 
 

@@ -25,11 +25,12 @@ def test_the_reference_conditionals(x64):
 
 def test_the_chain_rule_is_the_table_by_value_and_gradient_for_every_sequence(x64):
     logits, x = random_table().logits, all_sequences(3, 3)
-    chain = lambda logits: jax.vmap(partial(log_prob, AutoregressiveTable(logits).logits_fn))(x)
-    read = lambda logits: jax.vmap(AutoregressiveTable(logits).log_prob)(x)
+    chain = jax.jit(lambda logits: jax.vmap(partial(log_prob, AutoregressiveTable(logits).logits_fn))(x))
+    read = jax.jit(lambda logits: jax.vmap(AutoregressiveTable(logits).log_prob)(x))
     np.testing.assert_allclose(chain(logits), read(logits), rtol=1e-12)
     np.testing.assert_allclose(jnp.exp(chain(logits)).sum(), 1.0, rtol=1e-12)
-    for a, b in zip(jax.jacobian(chain)(logits), jax.jacobian(read)(logits), strict=True):
+    slopes = (jax.jit(jax.jacobian(fn))(logits) for fn in (chain, read))
+    for a, b in zip(*slopes, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-12)
 
 
@@ -99,8 +100,8 @@ def test_an_ensemble_averages_probabilities_of_whole_sequences():
         for seed, order in enumerate([(0, 1, 2, 3), (3, 1, 0, 2), (2, 3, 1, 0)])
     ]
     x = all_sequences(4, 2)
-    each = np.stack([jax.vmap(partial(log_prob, member))(x) for member in members])
-    ensemble = np.asarray(jax.vmap(partial(ensemble_log_prob, members))(x))
+    each = np.stack([jax.jit(jax.vmap(partial(log_prob, member)))(x) for member in members])
+    ensemble = np.asarray(jax.jit(jax.vmap(partial(ensemble_log_prob, members)))(x))
     np.testing.assert_allclose(np.exp(ensemble), np.exp(each).mean(axis=0), rtol=1e-5)
     np.testing.assert_allclose(np.exp(ensemble).sum(), 1.0, rtol=1e-5)
     assert (ensemble >= each.mean(axis=0) - 1e-6).all()

@@ -48,21 +48,22 @@ CUBE = Map(
 )
 
 
-@pytest.mark.parametrize("name", ["Coupling", "MaskedAutoregressive", "Glow", "Affine of a scalar"])
+@pytest.mark.parametrize("name", ["Coupling", "MaskedAutoregressive", "Affine of a scalar"])
 def test_bijectors_pass_with_small_errors(name):
     bijector = build(name)
     x = bijector.forward(jnp.asarray(noise(name)[0]))[0]
     report = check(bijector, x, grid_limits=(-20.0, 20.0))
-    # Glow's Jacobian here has a condition of 3e4, and the log-determinant of its rounded entries is what is compared.
-    assert max(report[:3]) < (3e-5 if name == "Glow" else 1e-5)
+    assert max(report[:3]) < 1e-5
     if x.size <= 2:
         assert abs(report.mass - 1) < 1e-3
     else:
         assert report.mass is None
 
 
-def test_double_precision_is_held_to_double_precision(x64):
-    report = check(build("Chain"), jnp.array([0.3, -0.2, 0.1]))
+@pytest.mark.parametrize("name", ["Chain", "Glow"])
+def test_double_precision_is_held_to_double_precision(name, x64):
+    """Glow's Jacobian has a condition of 3e4 here: in float32 its log-determinant holds two digits less."""
+    report = check(build(name), jnp.asarray(noise(name)[0], float))
     assert max(report[:3]) < 1e-12
 
 
