@@ -129,7 +129,9 @@ def test_gradients_are_finite_and_exact(name, x64):
         # Along a random direction, the central difference: its error is h² against 1e-16 / h of round-off.
         h, rng = 1e-5, np.random.default_rng(0)
         direction = {i: rng.normal(size=args[i].shape) for i in positions}
-        moved = lambda step: tuple(a + step * direction[i] if i in direction else a for i, a in enumerate(args))
+        moved = lambda step: tuple(
+            a + step * direction[i] if i in direction else a for i, a in enumerate(args)
+        )
         value = jax.jit(total(row.call))
         slope = sum(jnp.vdot(g, direction[i]) for g, i in zip(gradient, positions, strict=True))
         difference = (value(*moved(h)) - value(*moved(-h))) / (2 * h)
