@@ -27,7 +27,7 @@ def fit(
     Step n draws its batch (with replacement) and its noise from `fold_in(key, n)`, n = `state.step`, so a run in
     pieces is the run in one, bit for bit, in the same mode (scanned, or single steps). `num_steps=1` runs without a
     scan, because gradients of convolutions in a loop are many times slower on a CPU. `jax.vmap` over keys and states
-    trains several seeds at once.
+    trains several seeds at once. The rows of all steps are drawn ahead: `num_steps × batch_size` integers.
 
     Args:
         key: one key, the same for every piece of a run.
