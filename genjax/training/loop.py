@@ -3,7 +3,6 @@
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, PRNGKeyArray, PyTree
 
 from genjax._checks import check_count, check_key
@@ -27,7 +26,7 @@ def fit(
     Step n draws its batch (with replacement) and its noise from `fold_in(key, n)`, n = `state.step`, so a run in
     pieces is the run in one, bit for bit, in the same mode (scanned, or single steps). `num_steps=1` runs without a
     scan, because gradients of convolutions in a loop are many times slower on a CPU. `jax.vmap` over keys and states
-    trains several seeds at once. The rows of all steps are drawn ahead: `num_steps × batch_size` integers.
+    trains several seeds at once.
 
     Args:
         key: one key, the same for every piece of a run.
@@ -69,19 +68,15 @@ def fit(
 def _steps(key, step, state, data, *, num_steps, batch_size):
     n = jax.tree.leaves(data)[0].shape[0]
 
-    def draw(count: Array) -> tuple[Array, PRNGKeyArray]:
-        key_batch, key_step = jax.random.split(jax.random.fold_in(key, count))
-        return jax.random.randint(key_batch, (batch_size,), 0, n), key_step
-
-    def one(state: Any, drawn: tuple[Array, PRNGKeyArray]) -> tuple[Any, PyTree[Array]]:
-        rows, key_step = drawn
+    def one(state: Any, _: None = None) -> tuple[Any, PyTree[Array]]:
+        key_batch, key_step = jax.random.split(jax.random.fold_in(key, state.step))
+        rows = jax.random.randint(key_batch, (batch_size,), 0, n)
         return step(state, key_step, jax.tree.map(lambda leaf: leaf[rows], data))
 
     if num_steps == 1:
-        state, metrics = one(state, draw(state.step))
+        state, metrics = one(state)
         return state, jax.tree.map(lambda leaf: leaf[None], metrics)
-    # Drawn for all steps at once: in the loop, these draws cost a small network 3 to 5 % of its step.
-    return jax.lax.scan(one, state, jax.vmap(draw)(state.step + jnp.arange(num_steps)))
+    return jax.lax.scan(one, state, length=num_steps)
 
 
 _STATIC = ("step", "num_steps", "batch_size")
