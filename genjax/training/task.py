@@ -27,7 +27,6 @@ from genjax.data import (
     mnist,
 )
 from genjax.nn import Head, bernoulli_head, discretized_logistic_head, normal_head
-from genjax.training import figures
 
 __all__ = ["TASKS", "TOYS", "Density", "Task"]
 
@@ -75,6 +74,8 @@ class Task:
 
     def draw(self, path: Path, x: Array, *, title: str, columns: int = 10) -> None:
         """Draw images, given flat or not, in rows."""
+        from genjax.training import figures  # Matplotlib loads slowly, and training needs none
+
         images = jnp.reshape(x, (-1, *self.dataset.event_shape))
         figures.image_grid(path, images, columns=columns, low=self.low, high=self.high, title=title)
 
