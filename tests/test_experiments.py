@@ -57,6 +57,13 @@ def test_autoencoder_judges_both_models_by_one_measure(tmp_path):
     models = json.loads((tmp_path / "run" / "summary.json").read_text())["models"]
     assert set(models) == {"autoencoder", "VAE"}
     assert models["VAE"]["decoded"].keys() == models["autoencoder"]["decoded"].keys()
+
+
+@pytest.mark.slow
+def test_both_models_of_the_autoencoder_resume(tmp_path):
+    done = script("autoencoder.py", "digits", *TINY, "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    models = json.loads((tmp_path / "run" / "summary.json").read_text())["models"]
     again = script("autoencoder.py", "digits", *TINY, "--out", tmp_path / "run", "--resume")
     assert again.stdout.count("going on from step 4") == 2, again.stderr
     resumed = json.loads((tmp_path / "run" / "summary.json").read_text())["models"]
