@@ -27,7 +27,7 @@ test: setup
 	$(BIN)/python -m pytest -q -n 2
 
 test-all: setup
-	XLA_FLAGS= $(BIN)/python -m pytest -q -n 2 -m "slow or not slow"
+	XLA_FLAGS="$(XLA_FLAGS)" $(BIN)/python -m pytest -q -n 2 -m "slow or not slow"
 
 check: setup
 	$(BIN)/ruff format --check .

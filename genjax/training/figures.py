@@ -16,15 +16,10 @@ __all__ = ["curves", "densities", "image_grid", "scatter"]
 def image_grid(path: Path, images: Any, *, columns: int, low: float, high: float, title: str) -> None:
     """Draw images `[n, height, width]` in rows of `columns`, grey from `low` (white) to `high` (black)."""
     images = np.asarray(images)
-    n, height, width = images.shape
-    rows, gap = -(-n // columns), max(1, height // 8)
-    # One picture, because an axis for each image would take seconds; NaN stays white.
-    tiles = np.full((rows * columns, height + gap, width + gap), np.nan)
-    tiles[:n, :height, :width] = images
-    sheet = tiles.reshape(rows, columns, *tiles.shape[1:]).swapaxes(1, 2).reshape(rows * (height + gap), -1)
+    rows, gap = -(-len(images) // columns), max(1, images.shape[1] // 8)
     figure, axis = plt.subplots(figsize=(0.6 * columns, 0.6 * rows + 0.5), layout="constrained")
     axis.axis("off")
-    axis.imshow(sheet[:-gap, :-gap], cmap="gray_r", vmin=low, vmax=high)
+    axis.imshow(_sheet(images, rows, columns, gap), cmap="gray_r", vmin=low, vmax=high)
     figure.suptitle(title, fontsize=9)
     _save(figure, path)
 
@@ -92,6 +87,15 @@ def curves(path: Path, log: list[dict[str, Any]], names: dict[str, str], *, ylab
     axis.set(xlabel="step", ylabel=ylabel)
     axis.legend(fontsize=8)
     _save(figure, path)
+
+
+def _sheet(images: np.ndarray, rows: int, columns: int, gap: int) -> np.ndarray:
+    """All images as one, because an axis for each takes seconds; NaN, which is drawn white, between them."""
+    n, height, width = images.shape
+    tiles = np.full((rows * columns, height + gap, width + gap), np.nan)
+    tiles[:n, :height, :width] = images
+    sheet = tiles.reshape(rows, columns, *tiles.shape[1:]).swapaxes(1, 2).reshape(rows * (height + gap), -1)
+    return sheet[:-gap, :-gap]
 
 
 def _save(figure: Any, path: Path) -> None:

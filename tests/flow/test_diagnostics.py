@@ -67,6 +67,11 @@ def test_double_precision_is_held_to_double_precision(name, x64):
     assert max(report[:3]) < 1e-12
 
 
+def test_a_point_outside_the_range_is_named():
+    with pytest.raises(ValueError, match=r"must lie in \(0, 1\); got 1.75 at flat position 0"):
+        check(Sigmoid(), jnp.array([1.75, 0.5]))
+
+
 def test_the_mass_of_a_density_on_an_interval():
     flow = Chain((Affine(jnp.zeros(2), jnp.zeros(2)), Sigmoid()))
     report = check(flow, jnp.array([0.3, 0.9]), grid_limits=(0.0, 1.0))
