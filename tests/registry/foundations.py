@@ -14,7 +14,6 @@ from .vae import encode, log_likelihood
 
 GRID = np.linspace(-1, 1, 17)[[0, 3, 9, 16]]
 
-
 ROWS = {
     "genjax.batching.expectation": Row(
         lambda key, x: genjax.expectation(vae.negative_elbo, encode, log_likelihood)(key, x),
