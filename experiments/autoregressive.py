@@ -6,294 +6,104 @@
     python experiments/autoregressive.py mnist                    # MADE on MNIST binarised anew at every step
     python experiments/autoregressive.py digits --steps 20 --seeds 1      # a tiny run, in seconds
 
-Writes a run folder: config.json.jsonl, checkpoints/, summary.json, pictures and report.html.
+Writes a run folder: config.json, metrics.jsonl, checkpoints/, summary.json, pictures and report.html.
 """
 
-from dataclasses import dataclass, replace
-from functools import partial
-from pathlib import Path
-from typing import Literal
-
-from genjax.training.options import Options, run_script
-
-
-@dataclass(frozen=True)
-class Config(Options):
-    """Train an autoregressive model."""
-
-    data: Literal["digits", "mnist", "binarized-mnist"] = "digits"
-    """What to learn."""
-    model: Literal["transformer", "made"] = "transformer"
-    """A class-conditional causal transformer, or a masked perceptron."""
-    out: Path = Path("runs/autoregressive-digits")
-    steps: int = 1000
-    batch_size: int = 64
-    weight_decay: float = 0.1
-    clip: float = 1.0
-    width: int = 64
-    """Of the transformer's residual stream."""
-    layers: int = 2
-    """Blocks of the transformer."""
-    heads: int = 4
-    """Attention heads of the transformer."""
-    hidden: tuple[int, ...] = (500,)
-    """Widths of MADE's hidden layers."""
-    order: Literal["natural", "random"] = "natural"
-    """The order of MADE's inputs; random: one order, fixed by the seed."""
-    direct: bool = False
-    """Masked connections of MADE from inputs to outputs."""
-    temperature: float = 1.0
-    """Of the samples; 1 is the model."""
-    num_samples: int = 100
-    """Samples drawn for every seed."""
-
-
-# A schedule that ends with the learning rate at zero, so that the last validation is the best one.
-MADE = Config(
-    model="made",
-    steps=15_000,
-    batch_size=100,
-    learning_rate=3e-3,
-    weight_decay=0.1,
-    clip=100.0,
-    validate_every=1000,
-    direct=True,
-)
-
-PRESETS = {
-    "digits": ("Digits of 8×8 pixels, 17 grey levels, class-conditional", Config()),
-    "binarized-mnist": (
-        "MNIST in its canonical static binarisation: natural order, masked direct connections",
-        replace(MADE, data="binarized-mnist", out=Path("runs/autoregressive-binarized-mnist")),
-    ),
-    "binarized-mnist-random": (
-        "MNIST in its canonical static binarisation: one random order, no direct connections",
-        replace(
-            MADE,
-            data="binarized-mnist",
-            order="random",
-            direct=False,
-            learning_rate=5e-3,
-            weight_decay=0.03,
-            out=Path("runs/autoregressive-binarized-mnist-random"),
-        ),
-    ),
-    "mnist": (
-        "MNIST, binarised anew at every step",
-        replace(MADE, data="mnist", out=Path("runs/autoregressive-mnist")),
-    ),
-}
+from genjax.recipes.autoregressive import PRESETS, Config
+from genjax.training.options import run_script
 
 
 def main(config: Config) -> None:
     import jax
-    import jax.numpy as jnp
-    import numpy as np
 
-    from genjax import Kind, autoregressive, nn
-    from genjax.data import binarize
-    from genjax.training import (
-        compare_samples,
-        evenly_spaced,
-        likelihood_entry,
-        map_seeds,
-        open_run,
-        over_seeds,
-        timed,
-        train_seeds,
-    )
-    from genjax.training.task import TASKS
+    from genjax.data import load
+    from genjax.recipes.autoregressive import model
+    from genjax.report import curves, measure, publish, samples_beside_data, summarize
+    from genjax.training import open_run
 
-    task = TASKS[config.data](config.download)
-    dataset, dims = task.dataset, task.dataset.num_dims
-    num_levels = 17 if config.data == "digits" else 2
-    conditional = config.model == "transformer"
-    run = open_run(config, dataset, "width", "layers", "heads", "temperature", "num_samples")
-    shuffled = np.random.default_rng(config.seed).permutation(dims).tolist()
-    order = shuffled if config.order == "random" else list(range(dims))
+    data = load(config.data, download=config.download)
+    ar_model = model(config, data.spec)
+    run = open_run("autoregressive", config, data)
+    trained = run.train(ar_model, data)
+    measured = measure(ar_model, trained, data, run.keys.measure, num_samples=config.num_samples)
 
-    def transformer(rngs):
-        return nn.CausalTransformer(
-            dims,
-            num_levels,
-            width=config.width,
-            num_layers=config.layers,
-            num_heads=config.heads,
-            num_classes=10,
-            rngs=rngs,
-        )
-
-    def made(rngs):
-        return nn.MADE(dims, config.hidden, num_levels, order=order, direct=config.direct, rngs=rngs)
-
-    init, apply = nn.functional(transformer if conditional else made)
-    _, cached_step = nn.functional(transformer, method=nn.CausalTransformer.step)
-    _, empty_cache = nn.functional(transformer, method=nn.CausalTransformer.empty_cache)
-
-    def observe(key, stored):
-        """One example as a flat sequence of levels."""
-        levels = binarize(key, stored) if config.data == "mnist" else stored
-        return jnp.ravel(levels).astype(int)
-
-    def logits_fn(params, label):
-        return (lambda x: apply(params, x, label)) if conditional else partial(apply, params)
-
-    def loss(params, key, example):
-        stored, label = example
-        return autoregressive.negative_log_likelihood(logits_fn(params, label), observe(key, stored))
-
-    def examples(part):
-        labels = getattr(dataset, f"{part}_labels") if conditional else None
-        images = getattr(dataset, part)
-        return images, np.zeros(len(images), np.int32) if labels is None else labels
-
-    trained = train_seeds(run, config, init, loss, examples("train"), examples("validation"))
-    params = trained.params
-
-    # Everything below is measured on the test set, with the parameters that validation chose.
-    test, test_labels = map(jnp.asarray, examples("test"))
-    key_test = jax.random.split(jax.random.key(config.seed + 2000), config.seeds)
-    log_prior = jnp.full(10, -np.log(10.0))
-
-    def measure(params, key, example):
-        """Log p(x), and where the model knows classes log p(x, y) and log p(y|x) of the true one, and the guess."""
-        stored, label = example
-        x = observe(key, stored)
-        log_likelihood = lambda x, y: autoregressive.log_prob(logits_fn(params, y), x)
-        if not conditional:
-            return {"log_prob": log_likelihood(x, label)}
-        terms = autoregressive.bayes_rule(log_likelihood, x, log_prior)
-        return {
-            "log_prob": terms.marginal,
-            "joint": terms.joint[label],
-            "posterior": terms.posterior[label],
-            "correct": jnp.argmax(terms.posterior) == label,
-        }
-
-    print(f"measuring {len(test)} test examples", flush=True)
-    measured = map_seeds(measure, params, key_test, (test, test_labels))
-
-    def draw_one(params, key, label, prefix=None):
-        options = {"temperature": config.temperature, "prefix": prefix}
-        if conditional:
-            step = lambda *state: cached_step(params, *state, label)
-            return autoregressive.cached_sample(key, step, empty_cache(params), dims, **options)
-        in_order = autoregressive.reordered(logits_fn(params, label), order)
-        return autoregressive.sample(key, in_order, dims, **options)[np.argsort(order)]
-
-    classes = jnp.arange(config.num_samples) % 10
-
-    @jax.jit
-    @jax.vmap
-    def draw(params, key):
-        return jax.vmap(partial(draw_one, params))(jax.random.split(key, config.num_samples), classes)
-
-    samples, seconds = timed(draw, params, key_test)
-    scaled = lambda levels: levels.astype(jnp.float32) / (num_levels - 1)
-    observed = jax.vmap(observe)(jax.random.split(jax.random.key(config.seed + 3000), len(test)), test)
-    real = scaled(evenly_spaced(observed, 2000))
-
-    entry = partial(likelihood_entry, num_dims=dims, num_levels=1, kind=Kind.EXACT)
-    summary = {
-        "schema_version": 1,
-        "model": "causal transformer" if conditional else "MADE",
-        "data": dataset.name,
-        "seeds": config.seeds,
-        "objective": {"name": "negative log-likelihood", "kind": "the exact value"},
-        "likelihood": {"log p(x)": entry(measured["log_prob"])},
-        **compare_samples(scaled(samples), real),
-        "selected_step": trained.selected_step,
-        "cost": trained.cost(
-            calls=dims, sampling_seconds=seconds, num_samples=config.seeds * config.num_samples
-        ),
-    }
-    if conditional:
-        summary["likelihood"]["log p(x, y)"] = entry(measured["joint"])
-        summary["classification"] = {
-            "accuracy": over_seeds(measured["correct"].mean(1)),
-            "log_posterior_of_the_label": over_seeds(measured["posterior"].mean(1)),
-            "accuracy_of_logistic_regression": discriminative_accuracy(dataset),
-        }
-    run.write_json("summary.json", summary)
-
-    # Completions of test images by the first seed, from their upper half.
-    first = jax.tree.map(lambda leaf: leaf[0], params)
-    completions = None
+    conditional = ar_model.num_classes is not None
+    rows = classes(ar_model, data, measured) if conditional else {}
+    key_train, key_draw = jax.random.split(run.keys.draw)
+    pictures = [samples_beside_data(key_train, ar_model, measured, data)]
     if config.order == "natural":
-        keys = jax.random.split(jax.random.key(config.seed + 4000), 40)
-        chosen = evenly_spaced(jnp.arange(len(test)), 10)
-        complete = lambda key, i: draw_one(first, key, test_labels[i], observed[i, : dims // 2])
-        completions = jax.jit(jax.vmap(complete))(keys, jnp.repeat(chosen, 4)).reshape(10, 4, dims)
-        completions = scaled(jnp.concatenate([observed[chosen, None], completions], axis=1))
-    report(run, summary, draw_pictures(run, task, scaled(samples[0]), completions))
+        pictures.append(completions(ar_model, trained.first, data, key_draw))
+    pictures.append(curves(run, ylabel="negative log-likelihood / nats"))
+    label = "The class of a sample, by which Bayes' rule also classifies. " if conditional else "No labels. "
+    summary = summarize(
+        run,
+        ar_model,
+        trained,
+        measured,
+        objective="The negative log-likelihood by the chain rule: its value is exact.",
+        controls=f"{label}Completions of a given beginning stand among the pictures.",
+        rows=rows,
+    )
+    publish(run.folder, summary, pictures)
 
 
-def discriminative_accuracy(dataset) -> float:
-    """What a classifier that models p(y|x) alone makes of the same split."""
+def classes(ar_model, data, measured):
+    """The joint and the posterior of the true class, and how often the likeliest class is the true one."""
+    import jax.numpy as jnp
     from sklearn.linear_model import LogisticRegression
 
-    flat = lambda images: images.reshape(len(images), -1) / dataset.num_levels
-    classifier = LogisticRegression(max_iter=1000).fit(flat(dataset.train), dataset.train_labels)
-    return float(classifier.score(flat(dataset.test), dataset.test_labels))
+    from genjax import Kind
+    from genjax.report import likelihood_rows, quantity
+
+    labels, view = jnp.asarray(data.test_labels), ar_model.view
+    marginal, posterior = measured.log_probs["log p(x)"], measured.log_probs["log p(y|x)"]
+    of_label = posterior[:, jnp.arange(len(labels)), labels]
+    correct = jnp.argmax(posterior, axis=-1) == labels
+    flat = lambda images: images.reshape(len(images), -1) / data.num_levels
+    discriminative = LogisticRegression(max_iter=1000).fit(flat(data.train), data.train_labels)
+    accuracy = float(discriminative.score(flat(data.test), data.test_labels))
+    error = lambda values: values.std(axis=1, ddof=1) / values.shape[1] ** 0.5
+    joint = likelihood_rows(
+        "log p(x, y)", marginal + of_label, Kind.EXACT, f"{view.of} and their labels", view.shape, 1
+    )
+    return {
+        "Likelihood": joint,
+        "Controls": {
+            "accuracy by Bayes' rule": quantity(
+                correct.mean(1),
+                over_test=error(correct.astype(float)),
+                baseline=accuracy,
+                baseline_of="logistic regression, which models p(y|x) alone",
+                note="share of test images whose likeliest class is the true one",
+            ),
+            "log p(y|x) of the label": quantity(of_label.mean(1), "nats", over_test=error(of_label)),
+        },
+    }
 
 
-def draw_pictures(run, task, samples, completions) -> dict[str, str]:
-    """Draw the first seed; returns each picture's caption."""
+def completions(ar_model, params, data, key):
+    """Upper halves of test images, each completed four times by the first seed."""
+    import jax
     import jax.numpy as jnp
 
-    from genjax.training import figures
-    from genjax.training.report import draw_curves
+    from genjax.report import Picture, image_panel
+    from genjax.training import evenly_spaced, examples
 
-    images = lambda x: jnp.reshape(x, (-1, *task.dataset.event_shape))
-    grid = partial(figures.image_grid, columns=10, low=0.0, high=1.0)
-    grid(run.path / "samples.png", images(samples), title="Samples")
-    captions = draw_curves(run, ylabel="negative log-likelihood / nats")
-    captions["samples.png"] = "Samples of the model; a conditional one draws one class a column."
-    if completions is not None:
-        title = "Test data above; below, their upper halves completed four times"
-        grid(run.path / "completions.png", images(jnp.swapaxes(completions, 0, 1)), title=title)
-        captions["completions.png"] = "Completions of the upper halves of test images."
-    return captions
+    chosen = jax.tree.map(lambda leaf: jnp.asarray(evenly_spaced(leaf, 10)), examples(ar_model, data, "test"))
+    images, labels = chosen if ar_model.num_classes else (chosen, None)
+    key_view, key_draw = jax.random.split(key)
+    x = jax.vmap(ar_model.view.observe)(jax.random.split(key_view, len(images)), images).astype(int)
 
+    def complete(key, x, label):
+        return ar_model.sample(params, key, label, prefix=x[: len(x) // 2])
 
-def report(run, summary, pictures) -> None:
-    """Write the page and print its first lines."""
-    from genjax.training import describe
-    from genjax.training.report import Entry, cost_entry, likelihood_rows, sample_entries, write_report
-
-    classes = summary.get("classification")
-    controls = Entry("Completions of a given prefix stand among the pictures. The model is unconditional.")
-    if classes:
-        accuracy = describe(classes["accuracy"])
-        discriminative = classes["accuracy_of_logistic_regression"]
-        print(
-            f"classification of test data by Bayes' rule: {accuracy} correct; "
-            f"by logistic regression: {discriminative:.4f}"
-        )
-        controls = Entry(
-            "The model is conditional on the class, so that Bayes' rule classifies; completions of a given prefix "
-            "stand among the pictures.",
-            (
-                ("correct by Bayes' rule", accuracy),
-                ("by logistic regression, which models p(y|x) alone", f"{discriminative:.4f}"),
-                ("log p(y|x) of the label", describe(classes["log_posterior_of_the_label"], " nats")),
-            ),
-        )
-    entries = {
-        "Objective": Entry(
-            "The exact negative log-likelihood, by the chain rule. Parameters were selected on validation data; "
-            f"numbers are of test data, mean ± standard error over {summary['seeds']} seeds."
-        ),
-        "Likelihood": Entry("Negative log-likelihood of test data, exact.", likelihood_rows(summary)),
-        **sample_entries(summary),
-        "Controls": controls,
-        "Cost": cost_entry(summary),
-        "Timesteps": Entry(
-            "Not applicable: this model has no timesteps; it samples one position after another."
-        ),
-    }
-    title = f"{summary['model']} on {summary['data']}"
-    write_report(run, title=title, entries=entries, figures=pictures)
+    one_row = jax.vmap(complete, (0, 0, None if labels is None else 0))
+    rows = jax.jit(jax.vmap(one_row, (0, None, None)))(jax.random.split(key_draw, (4, len(x))), x, labels)
+    shown = jax.vmap(ar_model.view.show)(jnp.concatenate([x[None], rows]).reshape(-1, x.shape[1]))
+    panel = image_panel("test data above; below, completions", shown, data.event_shape)
+    return Picture(
+        "completions", "Upper halves of test images, each completed four times by the first seed.", [panel]
+    )
 
 
 if __name__ == "__main__":

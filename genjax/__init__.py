@@ -7,83 +7,40 @@ Importing `genjax` loads nothing but itself: each family is imported when it is 
 0.7213
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from genjax import _guard as _guard
+from genjax import _lazy
 
 if TYPE_CHECKING:
-    from genjax import (
-        autoencoder,
-        autoregressive,
-        batching,
-        data,
-        densities,
-        divergences,
-        energy,
-        flow,
-        likelihood,
-        metrics,
-        nn,
-        oracles,
-        structures,
-        training,
-        transport,
-        vae,
-    )
-    from genjax._checks import checked
-    from genjax.batching import expectation, per_example
-    from genjax.likelihood import Kind, Likelihood, bits_per_dim, dequantize
-    from genjax.structures import Bound
+    from genjax import autoencoder as autoencoder
+    from genjax import autoregressive as autoregressive
+    from genjax import batching as batching
+    from genjax import data as data
+    from genjax import densities as densities
+    from genjax import divergences as divergences
+    from genjax import energy as energy
+    from genjax import faults as faults
+    from genjax import flow as flow
+    from genjax import likelihood as likelihood
+    from genjax import metrics as metrics
+    from genjax import nn as nn
+    from genjax import oracles as oracles
+    from genjax import recipes as recipes
+    from genjax import report as report
+    from genjax import structures as structures
+    from genjax import training as training
+    from genjax import transport as transport
+    from genjax import vae as vae
+    from genjax._checks import checked as checked
+    from genjax.batching import expectation as expectation
+    from genjax.batching import per_example as per_example
+    from genjax.likelihood import Kind as Kind
+    from genjax.likelihood import Likelihood as Likelihood
+    from genjax.likelihood import bits_per_dim as bits_per_dim
+    from genjax.likelihood import dequantize as dequantize
+    from genjax.structures import Bound as Bound
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "Bound",
-    "Kind",
-    "Likelihood",
-    "autoencoder",
-    "autoregressive",
-    "batching",
-    "bits_per_dim",
-    "checked",
-    "data",
-    "densities",
-    "dequantize",
-    "divergences",
-    "energy",
-    "expectation",
-    "flow",
-    "likelihood",
-    "metrics",
-    "nn",
-    "oracles",
-    "per_example",
-    "structures",
-    "training",
-    "transport",
-    "vae",
-]
-
-_HOME = {
-    "Bound": "structures",
-    "Kind": "likelihood",
-    "Likelihood": "likelihood",
-    "bits_per_dim": "likelihood",
-    "checked": "_checks",
-    "dequantize": "likelihood",
-    "expectation": "batching",
-    "per_example": "batching",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(importlib.import_module(f"genjax.{_HOME[name]}"), name)
-    if name in __all__:
-        return importlib.import_module(f"genjax.{name}")
-    raise AttributeError(f"module 'genjax' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+_lazy.attach(__name__)

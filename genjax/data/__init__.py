@@ -1,27 +1,35 @@
 """Data sets, as arrays in memory, and toy densities with exact samplers and log-densities."""
 
+from genjax.data.catalogue import DENSITIES, IMAGES, load
 from genjax.data.curves import TwoMoons, TwoSpirals
-from genjax.data.dataset import Dataset, binarize, centred_levels
+from genjax.data.dataset import Dataset, Density, Spec, binarize, centred_levels
 from genjax.data.digits import digits
-from genjax.data.files import DataError
+from genjax.faults import DataError
 from genjax.data.gaussians import GaussianGrid, GaussianRing
 from genjax.data.mnist import binarized_mnist, fashion_mnist, mnist
 from genjax.data.toy import Checkerboard, Circle, Pinwheel
+from genjax.data.views import View
 
 __all__ = [
+    "DENSITIES",
+    "IMAGES",
     "Checkerboard",
     "Circle",
     "DataError",
     "Dataset",
+    "Density",
     "GaussianGrid",
     "GaussianRing",
     "Pinwheel",
+    "Spec",
     "TwoMoons",
     "TwoSpirals",
+    "View",
     "binarize",
     "binarized_mnist",
     "centred_levels",
     "digits",
     "fashion_mnist",
+    "load",
     "mnist",
 ]

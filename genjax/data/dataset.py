@@ -1,7 +1,9 @@
 """What a data set is."""
 
 import hashlib
+import math
 from dataclasses import dataclass
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -9,9 +11,52 @@ import numpy as np
 from jaxtyping import Array, Float, Integer, PRNGKeyArray
 
 from genjax._checks import check_count, check_integer, check_key, check_values
-from genjax.data.files import DataError
+from genjax.faults import DataError
 
-__all__ = ["Dataset", "binarize", "centred_levels"]
+__all__ = ["Dataset", "Density", "Spec", "binarize", "centred_levels"]
+
+
+@runtime_checkable
+class Density(Protocol):
+    """A law of examples that is known.
+
+    >>> from genjax.data import Circle
+    >>> density: Density = Circle()
+    >>> density.sample(jax.random.key(0), 3).shape
+    (3, 2)
+    """
+
+    def sample(self, key: PRNGKeyArray, n: int) -> Array:
+        """Draw n examples, `[n, *event]`."""
+        ...
+
+    def log_prob(self, x: Array) -> Array:
+        """Log-density of one example, in nats."""
+        ...
+
+
+class Spec(NamedTuple):
+    """What a model needs to know of a data set to be built, without an example of it.
+
+    Args:
+        name: of the data set.
+        event_shape: shape of one example.
+        num_levels: grey levels of integer data; None for real data.
+        num_classes: of its labels; None where it has none.
+
+    >>> Spec("digits", (8, 8), num_levels=17).num_dims
+    64
+    """
+
+    name: str
+    event_shape: tuple[int, ...]
+    num_levels: int | None = None
+    num_classes: int | None = None
+
+    @property
+    def num_dims(self) -> int:
+        """Dimensions of one example."""
+        return math.prod(self.event_shape)
 
 
 @dataclass(frozen=True)
@@ -27,6 +72,7 @@ class Dataset:
         validation_labels: classes of the validation examples, or None.
         test_labels: classes of the test examples, or None.
         num_levels: grey levels of integer data; None for real data.
+        density: the law the examples were drawn from, where it is known.
 
     Raises:
         DataError: a part is empty, has another event shape, or holds a NaN or an infinity.
@@ -44,6 +90,7 @@ class Dataset:
     validation_labels: np.ndarray | None = None
     test_labels: np.ndarray | None = None
     num_levels: int | None = None
+    density: Density | None = None
 
     def __post_init__(self) -> None:
         for part in ("train", "validation", "test"):
@@ -65,7 +112,13 @@ class Dataset:
     @property
     def num_dims(self) -> int:
         """Dimensions of one example."""
-        return int(np.prod(self.event_shape))
+        return math.prod(self.event_shape)
+
+    @property
+    def spec(self) -> Spec:
+        """What a model is built from."""
+        classes = None if self.train_labels is None else int(self.train_labels.max()) + 1
+        return Spec(self.name, self.event_shape, self.num_levels, classes)
 
     def checksums(self) -> dict[str, str]:
         """SHA-256 of the examples of each part, for a run's provenance."""

@@ -16,20 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["DataError", "SourceFile", "cache_folder", "data_folder", "download", "locate", "read", "read_idx"]
+from genjax.faults import DataError
+
+__all__ = ["SourceFile", "cache_folder", "data_folder", "download", "locate", "read", "read_idx"]
 
 IDX_DTYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 CHUNK_BYTES = 1 << 20
-
-
-class DataError(Exception):
-    """A data file is missing, cannot be fetched or is not what it should be; the message says what to do.
-
-    >>> raise DataError("nothing here")
-    Traceback (most recent call last):
-        ...
-    genjax.data.files.DataError: nothing here
-    """
 
 
 @dataclass(frozen=True)

@@ -3,78 +3,35 @@
 Names load when they are first touched, so that a script can parse its options before it imports jax.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from genjax import _lazy
 
 if TYPE_CHECKING:
-    from genjax.training.chains import ChainState, make_chain_step
-    from genjax.training.driver import NonFiniteError, Progress, Selected, start, train
-    from genjax.training.evaluate import (
-        compare_samples,
-        describe,
-        evenly_spaced,
-        likelihood_entry,
-        map_examples,
-        map_seeds,
-        over_seeds,
-        timed,
-    )
-    from genjax.training.experiment import Trained, make_optimizer, open_run, run_seeds, train_seeds
-    from genjax.training.loop import fit
-    from genjax.training.options import Options
-    from genjax.training.steps import EmaState, TrainState, make_step, with_ema
+    from genjax.training.chains import ChainState as ChainState
+    from genjax.training.chains import make_chain_step as make_chain_step
+    from genjax.training.driver import Progress as Progress
+    from genjax.training.driver import Selected as Selected
+    from genjax.training.driver import start as start
+    from genjax.training.driver import train as train
+    from genjax.training.evaluate import evenly_spaced as evenly_spaced
+    from genjax.training.evaluate import map_examples as map_examples
+    from genjax.training.evaluate import map_seeds as map_seeds
+    from genjax.training.evaluate import timed as timed
+    from genjax.training.experiment import Keys as Keys
+    from genjax.training.experiment import Run as Run
+    from genjax.training.experiment import Trained as Trained
+    from genjax.training.experiment import examples as examples
+    from genjax.training.experiment import make_optimizer as make_optimizer
+    from genjax.training.experiment import open_run as open_run
+    from genjax.training.loop import fit as fit
+    from genjax.training.model import LogProb as LogProb
+    from genjax.training.model import Model as Model
+    from genjax.training.options import Options as Options
+    from genjax.training.run import RunFolder as RunFolder
+    from genjax.training.steps import EmaState as EmaState
+    from genjax.training.steps import TrainState as TrainState
+    from genjax.training.steps import make_step as make_step
+    from genjax.training.steps import with_ema as with_ema
 
-__all__ = [
-    "ChainState",
-    "EmaState",
-    "NonFiniteError",
-    "Options",
-    "Progress",
-    "Selected",
-    "TrainState",
-    "Trained",
-    "compare_samples",
-    "describe",
-    "evenly_spaced",
-    "fit",
-    "likelihood_entry",
-    "make_chain_step",
-    "make_optimizer",
-    "make_step",
-    "map_examples",
-    "map_seeds",
-    "open_run",
-    "over_seeds",
-    "run_seeds",
-    "start",
-    "timed",
-    "train",
-    "train_seeds",
-    "with_ema",
-]
-
-_HOME = {
-    "driver": ("NonFiniteError", "Progress", "Selected", "start", "train"),
-    "evaluate": (
-        "compare_samples",
-        "describe",
-        "evenly_spaced",
-        "likelihood_entry",
-        "map_examples",
-        "map_seeds",
-        "over_seeds",
-        "timed",
-    ),
-    "experiment": ("Trained", "make_optimizer", "open_run", "run_seeds", "train_seeds"),
-    "loop": ("fit",),
-    "options": ("Options",),
-    "chains": ("ChainState", "make_chain_step"),
-    "steps": ("EmaState", "TrainState", "make_step", "with_ema"),
-}
-
-
-def __getattr__(name: str) -> Any:
-    for module, names in _HOME.items():
-        if name in names:
-            return getattr(importlib.import_module(f"genjax.training.{module}"), name)
-    raise AttributeError(f"module 'genjax.training' has no attribute {name!r}")
+_lazy.attach(__name__)

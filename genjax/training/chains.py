@@ -1,6 +1,7 @@
 """Learning an energy with persistent chains, as a step."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -42,7 +43,7 @@ class ChainState(NamedTuple):
 def make_chain_step(
     energy_fn: Callable[[PyTree[Array], Array], Array],
     transition: Callable[[PyTree[Array], PRNGKeyArray, Array], Array],
-    fresh: Callable[[PRNGKeyArray], Array],
+    fresh: Callable[[PyTree[Array], PRNGKeyArray], Array],
     optimizer: optax.GradientTransformation,
     *,
     num_chains: int,
@@ -56,7 +57,7 @@ def make_chain_step(
     Args:
         energy_fn: `energy_fn(params, x) -> scalar`, of one state, in nats.
         transition: `transition(params, key, x) -> x`, of one state: leaves exp(−E) invariant, or nearly.
-        fresh: `fresh(key) -> x`, the state of a new chain.
+        fresh: `fresh(params, key) -> x`, the state of a new chain.
         optimizer: any Optax gradient transformation.
         num_chains: of the buffer, at least as many as a batch.
         restart: the share of drawn chains that start afresh.
@@ -67,7 +68,7 @@ def make_chain_step(
 
     >>> energy = lambda mean, x: jnp.sum((x - mean) ** 2) / 2
     >>> exact = lambda mean, key, x: mean + jax.random.normal(key, x.shape)
-    >>> init, step = make_chain_step(energy, exact, lambda key: jnp.zeros(1), optax.sgd(0.5), num_chains=64)
+    >>> init, step = make_chain_step(energy, exact, lambda mean, key: jnp.zeros(1), optax.sgd(0.5), num_chains=64)
     >>> state, key = init(jnp.zeros(1)), jax.random.key(0)
     >>> for n in range(50):
     ...     state, _ = step(state, jax.random.fold_in(key, n), jnp.full((64, 1), 3.0))
@@ -84,12 +85,12 @@ def make_chain_step(
     def init(params: PyTree[Array]) -> ChainState:
         # The same chains for every seed: its own keys move them from the first step on.
         keys = jax.random.split(jax.random.key(0), num_chains)
-        return ChainState(init_params(params), ReplayBuffer(jax.vmap(fresh)(keys)))
+        return ChainState(init_params(params), ReplayBuffer(jax.vmap(partial(fresh, params))(keys)))
 
     def step(state: ChainState, key: PRNGKeyArray, batch: Array) -> tuple[ChainState, dict[str, Array]]:
         key_fresh, key_draw, key_move, key_step = jax.random.split(key, 4)
         n = batch.shape[0]
-        starts = jax.vmap(fresh)(jax.random.split(key_fresh, n))
+        starts = jax.vmap(partial(fresh, state.params))(jax.random.split(key_fresh, n))
         places, chains = state.buffer.draw(key_draw, starts, restart=restart)
         moved = jax.vmap(lambda key, x: transition(state.params, key, x))(
             jax.random.split(key_move, n), chains

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from orbax.checkpoint import v1 as ocp
 
-from genjax.training.run import RunError, warn
+from genjax.faults import RunError, warn
 
 __all__ = ["Checkpoints"]
 
@@ -16,9 +16,9 @@ training: Any = ocp.training  # its annotations refuse what its documentation pa
 
 
 class Checkpoints:
-    """The checkpoints of one run, newest kept, written in the background.
+    """The checkpoints of one run, newest kept, written in the background; each holds named trees.
 
-    Orbax finds a truncated file but not a flipped byte, so a checksum of every array goes into the metadata, and
+    A tree can be restored without the others: who only samples needs no optimizer. Orbax finds a truncated file but not a flipped byte, so a checksum of every array goes into the metadata, and
     restoring compares it. A damaged checkpoint is named and passed over; one of another structure is an error.
 
     Args:
@@ -30,49 +30,51 @@ class Checkpoints:
         newest = training.preservation_policies.LatestN(keep)
         self._checkpointer = training.Checkpointer(Path(path).absolute(), preservation_policy=newest)
 
-    def save(self, step: int, tree: Any) -> None:
+    def save(self, step: int, trees: dict[str, Any]) -> None:
         """Save in the background; a step that is there already is left alone."""
         if step not in [c.step for c in self._checkpointer.checkpoints]:
-            checksums = _checksums(tree)
-            self._checkpointer.save_checkpointables_async(
-                step, {"tree": tree}, force=True, custom_metadata={"checksums": checksums}
-            )
+            metadata = {"checksums": {name: _checksums(tree) for name, tree in trees.items()}}
+            self._checkpointer.save_checkpointables_async(step, trees, force=True, custom_metadata=metadata)
 
     def any(self) -> bool:
         """Whether any was written, intact or not."""
         return bool(self._checkpointer.checkpoints)
 
-    def restore(self, like: Any) -> tuple[int, Any]:
+    def restore(self, like: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         """Restore the newest checkpoint whose arrays pass their checksums.
 
         Args:
-            like: a tree of the same structure, shapes and dtypes, freshly initialised.
+            like: the trees that are wanted, of the same structure, shapes and dtypes, freshly initialised.
 
         Returns:
-            The step and the tree.
+            The step and the trees.
 
         Raises:
             RunError: there is none, none is intact, or they hold another structure.
         """
-        expected = {name: _form(array) for name, array in _named(like)}
+        expected = {f"{part}{name}": _form(array) for part in like for name, array in _named(like[part])}
         for checkpoint in sorted(self._checkpointer.checkpoints, key=lambda c: -c.step):
             try:
                 metadata: Any = self._checkpointer.metadata(checkpoint.step).custom_metadata
-                saved = metadata["checksums"]
+                checksums = metadata["checksums"]
+                saved = {f"{part}{name}": entry for part in like for name, entry in checksums[part].items()}
             except Exception as error:  # Orbax has no common base of what damaged files raise
                 warn(f"checkpoint {checkpoint.step} is damaged and passed over: {_first_line(error)}")
                 continue
             _compare({name: form for name, (form, _) in saved.items()}, expected)
             try:
-                tree = self._checkpointer.load_checkpointables(checkpoint.step, {"tree": like})["tree"]
+                trees = self._checkpointer.load_checkpointables(checkpoint.step, like)
             except Exception as error:
                 warn(f"checkpoint {checkpoint.step} is damaged and passed over: {_first_line(error)}")
                 continue
-            changed = [name for name, entry in _checksums(tree).items() if entry != saved[name]]
+            loaded = {
+                f"{part}{name}": entry for part in like for name, entry in _checksums(trees[part]).items()
+            }
+            changed = [name for name, entry in loaded.items() if entry != saved[name]]
             if not changed:
-                return checkpoint.step, tree
+                return checkpoint.step, trees
             warn(f"checkpoint {checkpoint.step} is damaged and passed over: {changed[0]} fails its checksum")
-        raise RunError("there is no intact checkpoint to resume from; start anew in another --out")
+        raise RunError("there is no intact checkpoint to restore; start anew in another --out")
 
     def close(self) -> None:
         """Wait for what is being written."""

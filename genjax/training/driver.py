@@ -10,15 +10,12 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key, PyTree
 
 from genjax._checks import check_count
+from genjax.faults import NonFiniteError
 from genjax.training.loop import fit
 from genjax.training.memory import check_memory
 from genjax.training.steps import Step
 
 __all__ = ["NonFiniteError", "Progress", "Selected", "start", "train"]
-
-
-class NonFiniteError(RuntimeError):
-    """A metric became NaN or infinite: training on would only spread it."""
 
 
 class Selected(NamedTuple):
@@ -100,7 +97,7 @@ def train(
         The progress at the end.
 
     Raises:
-        NonFiniteError: a metric of some step is NaN or infinite; the step and the seed are named.
+        NonFiniteError: a metric of some step, or a validation, is NaN or infinite; step and seed are named.
         MemoryError: the compiled step needs more memory than is free.
     """
     check_count(num_steps=num_steps, validate_every=validate_every, log_every=log_every)
@@ -111,9 +108,10 @@ def train(
         return jax.vmap(lambda key, state: run(key, step, state, data))(keys, state)
 
     @jax.jit
-    def select(progress: Progress, validation: PyTree[Array]) -> Progress:
-        def one_seed(state: Any, selected: Selected) -> Progress:
-            return Progress(state, _better(validate(state.params, validation), state, selected))
+    def select(progress: Progress, validation: PyTree[Array]) -> tuple[Selected, Array]:
+        def one_seed(state: Any, selected: Selected) -> tuple[Selected, Array]:
+            value = validate(state.params, validation)
+            return _better(value, state, selected), value
 
         return jax.vmap(one_seed)(*progress)
 
@@ -139,8 +137,10 @@ def train(
         record: dict[str, Any] = {"step": done}
         record |= {name: values.mean(axis=1).tolist() for name, values in metrics.items()}
         if done % validate_every == 0 or done == num_steps:
-            progress = select(progress, validation)
-            record["validation_best"] = progress.selected.value.tolist()
+            selected, value = select(progress, validation)
+            _check_finite({"validation": np.asarray(value)[:, None]}, done - 1)
+            progress = progress._replace(selected=selected)
+            record |= {"validation": value.tolist(), "validation_best": selected.value.tolist()}
         if after_chunk(progress, record):
             break
     return progress

@@ -1,6 +1,5 @@
-"""Numbers for a report: averages over data and over seeds, with their standard errors."""
+"""Functions of one example, or of one seed, over all of them."""
 
-import math
 import time
 from collections.abc import Callable
 from functools import partial
@@ -8,21 +7,9 @@ from typing import Any, TypeVar
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float, Key, PRNGKeyArray, PyTree
+from jaxtyping import Array, Key, PRNGKeyArray, PyTree
 
-from genjax import metrics
-from genjax.likelihood import Kind, Likelihood, bits_per_dim
-
-__all__ = [
-    "compare_samples",
-    "describe",
-    "evenly_spaced",
-    "likelihood_entry",
-    "map_examples",
-    "map_seeds",
-    "over_seeds",
-    "timed",
-]
+__all__ = ["evenly_spaced", "map_examples", "map_seeds", "timed"]
 
 T = TypeVar("T")
 
@@ -72,7 +59,7 @@ def map_seeds(
     Args:
         fn: a function of one seed's parameters, a key and one example.
         params: every leaf with a leading axis of seeds.
-        keys: one a seed, `[s]`.
+        keys: one per seed, `[s]`.
         data: arrays `[n, ...]` all seeds share.
 
     Returns:
@@ -105,98 +92,3 @@ def timed(fn: Callable[..., T], *args: Any) -> tuple[T, float]:
     started = time.perf_counter()
     value = jax.block_until_ready(compiled(*args))
     return value, time.perf_counter() - started
-
-
-def over_seeds(values: Any) -> dict[str, Any]:
-    """Mean over seeds, its standard error, and the values.
-
-    Args:
-        values: one number a seed, `[s]`.
-
-    Returns:
-        `mean`, `standard_error` (None for one seed) and `per_seed`.
-
-    >>> over_seeds([1.0, 3.0])
-    {'mean': 2.0, 'standard_error': 1.0, 'per_seed': [1.0, 3.0]}
-    """
-    values = np.asarray(values, float)
-    error = float(values.std(ddof=1) / math.sqrt(values.size)) if values.size > 1 else None
-    return {"mean": float(values.mean()), "standard_error": error, "per_seed": values.tolist()}
-
-
-def compare_samples(samples: Float[Array, "s n d"], real: Float[Array, "m d"]) -> dict[str, Any]:
-    """A summary's entries on quality and on diversity: precision and recall, and distances between samples.
-
-    Args:
-        samples: of every seed.
-        real: test data.
-
-    Returns:
-        `quality` and `diversity`.
-
-    >>> x = jax.random.normal(jax.random.key(0), (3, 50, 2))
-    >>> sorted(compare_samples(x[:2], x[2]))
-    ['diversity', 'quality']
-    """
-    judge = lambda fake, real: (metrics.precision_recall(real, fake), metrics.diversity(fake))
-    # Data are passed, not closed over: a compiler would fold what it can compute of a constant.
-    support, spread = jax.jit(jax.vmap(judge, (0, None)))(samples, real)
-    real_spread = jax.jit(metrics.diversity)(real)
-    return {
-        "quality": {"precision": over_seeds(support.precision), "num_samples": samples.shape[1]},
-        "diversity": {
-            "recall": over_seeds(support.recall),
-            "pairwise_distance": over_seeds(spread.pairwise_distance),
-            "pairwise_distance_of_test_data": float(real_spread.pairwise_distance),
-        },
-    }
-
-
-def likelihood_entry(log_probs: Any, num_dims: int, kind: Kind, *, num_levels: int | None) -> dict[str, Any]:
-    """A report's entry for log-likelihoods of all seeds on one test set.
-
-    Args:
-        log_probs: nats, `[s, n]`, for every seed and test example.
-        num_dims: dimensions of one example.
-        kind: exact, lower bound or estimate.
-        num_levels: as in `bits_per_dim`; None for real data, which has no bits.
-
-    Returns:
-        Negative log-likelihood in nats and bits/dim over seeds, and each seed's standard error over test examples.
-
-    >>> entry = likelihood_entry([[-1.0, -3.0]], 2, Kind.EXACT, num_levels=1)
-    >>> entry["nll_nats"]["mean"], round(entry["bits_per_dim"]["mean"], 3)
-    (2.0, 1.443)
-    """
-    log_probs = np.asarray(log_probs, float)
-    error = log_probs.std(axis=1, ddof=1) / math.sqrt(log_probs.shape[1])
-    records = [
-        Likelihood(nats=float(mean), num_dims=num_dims, kind=kind, standard_error=float(e))
-        for mean, e in zip(log_probs.mean(axis=1), error, strict=True)
-    ]
-    entry = {
-        "kind": str(kind),
-        "nll_nats": over_seeds([-r.nats for r in records]),
-        "standard_error_over_test": [r.standard_error for r in records],
-        "num_test": log_probs.shape[1],
-        "num_dims": num_dims,
-    }
-    if num_levels is not None:
-        bits = [float(bits_per_dim(-r.nats, num_dims, num_levels=num_levels)) for r in records]
-        entry["bits_per_dim"] = over_seeds(bits)
-    return entry
-
-
-def describe(entry: dict[str, Any], unit: str = "") -> str:
-    """An `over_seeds` entry as a reader wants it.
-
-    >>> describe({"mean": 87.5376, "standard_error": 0.1716}, " nats")
-    '87.54 ± 0.17 nats'
-    """
-    error = entry["standard_error"]
-    if not error:
-        return f"{entry['mean']:.4g}{unit}"
-    decimals = max(
-        0, 1 - math.floor(math.log10(error))
-    )  # two digits of the error, the mean to the same place
-    return f"{entry['mean']:.{decimals}f} ± {error:.{decimals}f}{unit}"

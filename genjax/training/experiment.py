@@ -1,28 +1,50 @@
-"""What the experiments share: a run folder from options, and all seeds of a model trained in it."""
+"""A run from its options to trained parameters: its keys, its folder, and all seeds of a model trained in it."""
 
+import math
 import time
-from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
-from jaxtyping import Array, PRNGKeyArray, PyTree
+from jaxtyping import Array, Key, PRNGKeyArray, PyTree
 
 from genjax.batching import expectation
 from genjax.data.dataset import Dataset
 from genjax.training.driver import start, train
-from genjax.training.evaluate import map_examples
+from genjax.training.evaluate import evenly_spaced, map_examples
+from genjax.training.model import Model
 from genjax.training.options import Options
-from genjax.training.run import RunFolder, check_positive
+from genjax.training.run import RunFolder
 from genjax.training.session import Session
 from genjax.training.steps import Init, Step, make_step, with_ema
 
-__all__ = ["Trained", "make_optimizer", "open_run", "run_seeds", "train_seeds"]
+__all__ = ["Keys", "Run", "Trained", "examples", "make_optimizer", "open_run"]
 
-POSITIVE = ("steps", "batch_size", "seeds", "learning_rate", "clip", "accumulate", "validate_every")
 MAY_DIFFER = ("out", "resume", "download", "checkpoint_seconds", "tensorboard")
+NUM_FIRST = 10_000
+"""Training examples that a data-dependent initialisation sees."""
+
+
+class Keys(NamedTuple):
+    """Where all randomness of a run comes from: one root, `jax.random.key(seed)`, and a child for each purpose.
+
+    Args:
+        init: one per seed, `[s]`.
+        train: one per seed, `[s]`.
+        validate: the same at every validation and for every seed, so that validations compare.
+        measure: what is measured on test data.
+        draw: pictures and what else a script draws.
+    """
+
+    init: Key[Array, " s"]
+    train: Key[Array, " s"]
+    validate: PRNGKeyArray
+    measure: PRNGKeyArray
+    draw: PRNGKeyArray
 
 
 class Trained(NamedTuple):
@@ -30,7 +52,7 @@ class Trained(NamedTuple):
 
     Args:
         params: the parameters that validation chose; every leaf has a leading axis of seeds.
-        selected_step: the step they are of, one a seed.
+        selected_step: the step they are of, one per seed.
         seconds: wall time of training, compilation included.
         steps_per_second: of all seeds side by side.
     """
@@ -40,32 +62,114 @@ class Trained(NamedTuple):
     seconds: float
     steps_per_second: float
 
-    def cost(self, *, calls: int | None, sampling_seconds: float, num_samples: int) -> dict[str, Any]:
-        """A summary's entry on cost: `calls` of the network a sample (None: no network), seconds for all samples."""
-        return {
-            "training_seconds": self.seconds,
-            "steps_per_second": self.steps_per_second,
-            "network_calls_per_sample": calls,
-            "seconds_per_1000_samples": 1000 * sampling_seconds / num_samples,
-        }
+    @property
+    def num_params(self) -> int:
+        """Parameters of one seed."""
+        return sum(math.prod(leaf.shape[1:]) for leaf in jax.tree.leaves(self.params))
+
+    @property
+    def first(self) -> PyTree[Array]:
+        """The parameters of the first seed."""
+        return jax.tree.map(lambda leaf: leaf[0], self.params)
 
 
-def open_run(options: Options, dataset: Dataset, *positive: str) -> RunFolder:
-    """Check the options, then make the run folder or reopen the one to resume.
+@dataclass(frozen=True)
+class Run:
+    """A run that is under way.
 
     Args:
+        folder: where it lives.
+        options: its configuration.
+    """
+
+    folder: RunFolder
+    options: Options
+
+    @property
+    def keys(self) -> Keys:
+        """The keys of the run, by purpose."""
+        root = jax.random.key(self.options.seed)
+        init, train, validate, measure, draw = (jax.random.fold_in(root, i) for i in range(5))
+        per_seed = partial(jax.random.split, num=self.options.seeds)
+        return Keys(per_seed(init), per_seed(train), validate, measure, draw)
+
+    def train(self, model: Model, data: Dataset, *, name: str = "") -> Trained:
+        """Train a model from every seed, with validation, checkpoints, progress and a way to stop.
+
+        Args:
+            model: what to train.
+            data: the data set.
+            name: of the model, where a run trains several.
+
+        Returns:
+            `Trained`.
+        """
+        options, keys = self.options, self.keys
+        init_state, step = _steps(model, options)
+        first = jnp.asarray(evenly_spaced(data.train, NUM_FIRST))
+
+        def begin(key: PRNGKeyArray) -> Any:
+            key_init, key_data = jax.random.split(key)
+            x = jax.vmap(model.view.observe)(jax.random.split(key_data, len(first)), first)
+            return init_state(model.init(key_init, x))
+
+        started = time.perf_counter()
+        with Session(
+            self.folder,
+            num_steps=options.steps,
+            checkpoint_every=options.checkpoint_seconds,
+            tensorboard=options.tensorboard,
+            name=name,
+        ) as session:
+            progress = start(jax.jit(jax.vmap(begin))(keys.init))
+            if options.resume:
+                progress = session.resume(progress)
+            first_step = int(progress.state.step.max())
+            progress = train(
+                keys.train,
+                step,
+                progress,
+                jax.tree.map(jnp.asarray, examples(model, data, "train")),
+                model.validate or partial(_mean_loss, model, keys.validate),
+                jax.tree.map(jnp.asarray, examples(model, data, "validation")),
+                num_steps=options.steps,
+                batch_size=options.batch_size,
+                validate_every=options.validate_every,
+                log_every=100,
+                steps_per_call=model.steps_per_call,
+                patience=options.patience,
+                after_chunk=session.after_chunk,
+            )
+        seconds = time.perf_counter() - started
+        return Trained(
+            progress.selected.params,
+            progress.selected.step.tolist(),
+            seconds,
+            (int(progress.state.step.max()) - first_step) / seconds,
+        )
+
+
+def open_run(family: str, options: Options, data: Dataset) -> Run:
+    """Make the run folder, or reopen the one to resume.
+
+    Args:
+        family: the recipe's name.
         options: the configuration.
-        dataset: the data, whose checksums go into the provenance.
-        *positive: further options that must be above zero.
+        data: the data; their checksums go into the provenance.
 
     Raises:
-        UsageError: an option is out of range, or `--resume` finds no run or another configuration.
+        UsageError: `--resume` finds no run or another configuration.
         RunError: the folder is in use or cannot be written.
     """
-    check_positive(options, *POSITIVE, *positive)
     if options.resume:
-        return RunFolder.reopen(options.out, options, free=MAY_DIFFER)
-    return RunFolder.create(options.out, options, data=dataset)
+        return Run(RunFolder.reopen(options.out, family, options, free=MAY_DIFFER), options)
+    return Run(RunFolder.create(options.out, family, options, data), options)
+
+
+def examples(model: Model, data: Dataset, part: str) -> PyTree[np.ndarray | Array]:
+    """A part of a data set as a model takes it: examples, or the pair of them and their labels."""
+    stored = getattr(data, part)
+    return stored if model.num_classes is None else (stored, getattr(data, f"{part}_labels"))
 
 
 def make_optimizer(options: Options) -> optax.GradientTransformation:
@@ -82,107 +186,16 @@ def make_optimizer(options: Options) -> optax.GradientTransformation:
     return optax.MultiSteps(chain, options.accumulate).gradient_transformation()
 
 
-def train_seeds(
-    run: RunFolder,
-    options: Options,
-    init: Callable[[PRNGKeyArray], PyTree[Array]],
-    loss: Callable[..., Any],
-    data: PyTree[Array],
-    validation: PyTree[Array],
-    *,
-    name: str = "",
-    steps_per_call: int | None = None,
-) -> Trained:
-    """Minimise the mean of a loss from every seed.
+def _steps(model: Model, options: Options) -> tuple[Init, Step]:
+    def loss(params: PyTree[Array], key: PRNGKeyArray, batch: PyTree[Array]) -> Any:
+        assert model.loss is not None
+        return expectation(partial(model.loss, params))(key, batch)
 
-    Args:
-        run: the folder.
-        options: the configuration.
-        init: `init(key) -> params` of one seed.
-        loss: `loss(params, key, example) -> scalar`, of one example; validation averages the same.
-        data: arrays `[n, ...]` to train on.
-        validation: arrays `[m, ...]` to select by.
-        name: of the model, where a run trains several.
-        steps_per_call: steps in one dispatch, as in `train`.
-
-    Returns:
-        `Trained`.
-    """
-    steps = make_step(
-        lambda params, key, batch: expectation(partial(loss, params))(key, batch), make_optimizer(options)
-    )
-    key_validation = jax.random.key(options.seed + 1000)
-
-    def validate(params: PyTree[Array], validation: PyTree[Array]) -> Array:
-        return jnp.mean(map_examples(partial(loss, params), key_validation, validation))
-
-    how = {"name": name, "steps_per_call": steps_per_call}
-    return run_seeds(run, options, init, steps, validate, data, validation, **how)
+    steps = model.steps or make_step(loss, make_optimizer(options))
+    return with_ema(*steps, options.ema) if options.ema else steps
 
 
-def run_seeds(
-    run: RunFolder,
-    options: Options,
-    init: Callable[[PRNGKeyArray], PyTree[Array]],
-    steps: tuple[Init, Step],
-    validate: Callable[[PyTree[Array], PyTree[Array]], Array],
-    data: PyTree[Array],
-    validation: PyTree[Array],
-    *,
-    name: str = "",
-    steps_per_call: int | None = None,
-) -> Trained:
-    """Run any step from every seed, with validation, checkpoints, progress and a way to stop.
-
-    Args:
-        run: the folder.
-        options: the configuration.
-        init: `init(key) -> params` of one seed.
-        steps: `init(params) -> state` and `step(state, key, batch) -> (state, metrics)`, such as `make_step` gives.
-        validate: `validate(params, validation) -> cost`, of one seed.
-        data: arrays `[n, ...]` to train on.
-        validation: arrays `[m, ...]` to select by.
-        name: of the model, where a run trains several.
-        steps_per_call: steps in one dispatch, as in `train`.
-
-    Returns:
-        `Trained`.
-    """
-    init_state, step = with_ema(*steps, options.ema) if options.ema else steps
-    keys = jax.random.split(jax.random.key(options.seed), options.seeds)
-    key_init, key_train = jax.vmap(partial(jax.random.split, num=2), out_axes=1)(keys)
-
-    started = time.perf_counter()
-    with Session(
-        run,
-        num_steps=options.steps,
-        checkpoint_every=options.checkpoint_seconds,
-        tensorboard=options.tensorboard,
-        name=name,
-    ) as session:
-        progress = start(jax.jit(jax.vmap(lambda key: init_state(init(key))))(key_init))
-        if options.resume:
-            progress = session.resume(progress)
-        first_step = int(progress.state.step.max())
-        progress = train(
-            key_train,
-            step,
-            progress,
-            jax.tree.map(jnp.asarray, data),
-            validate,
-            jax.tree.map(jnp.asarray, validation),
-            num_steps=options.steps,
-            batch_size=options.batch_size,
-            validate_every=options.validate_every,
-            log_every=100,
-            steps_per_call=steps_per_call,
-            patience=options.patience,
-            after_chunk=session.after_chunk,
-        )
-    seconds = time.perf_counter() - started
-    return Trained(
-        progress.selected.params,
-        progress.selected.step.tolist(),
-        seconds,
-        (int(progress.state.step.max()) - first_step) / seconds,
-    )
+def _mean_loss(model: Model, key: PRNGKeyArray, params: PyTree[Array], validation: PyTree[Array]) -> Array:
+    assert model.loss is not None
+    losses = map_examples(partial(model.loss, params), key, validation)
+    return jnp.mean(losses[0] if isinstance(losses, tuple) else losses)

@@ -1,11 +1,134 @@
 """What every experiment can be told, and how it starts. Nothing heavy is imported, so that `--help` is instant."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 
-__all__ = ["Options", "run_script"]
+from genjax.faults import UsageError, exit_on_fault
+
+__all__ = [
+    "Bounds",
+    "Count",
+    "Decay",
+    "NonNegative",
+    "Options",
+    "Positive",
+    "Share",
+    "check_options",
+    "run_script",
+]
+
+
+class Bounds(NamedTuple):
+    """The range of an option, as a part of its type.
+
+    Args:
+        low: the least value, or what the value must exceed.
+        high: the largest value.
+        exclusive: whether `low` itself is out of range.
+        below: whether `high` itself is out of range.
+    """
+
+    low: int | float
+    high: int | float = math.inf
+    exclusive: bool = False
+    below: bool = False
+
+    def hold(self, value: int | float) -> bool:
+        """Whether a value lies in the range; NaN and infinity never do."""
+        above = value > self.low if self.exclusive else value >= self.low
+        return math.isfinite(value) and above and (value < self.high if self.below else value <= self.high)
+
+    def __str__(self) -> str:
+        low = f"{'above' if self.exclusive else 'at least'} {self.low:g}"
+        high = f"{'below' if self.below else 'at most'} {self.high:g}"
+        return low + (f" and {high}" if math.isfinite(self.high) else "")
+
+
+LARGEST = 2**31 - 1
+Count = Annotated[int, Bounds(1, LARGEST)]
+Seed = Annotated[int, Bounds(0, 2**32 - 1)]
+Positive = Annotated[float, Bounds(0, exclusive=True)]
+NonNegative = Annotated[float, Bounds(0)]
+Share = Annotated[float, Bounds(0, 1)]
+Decay = Annotated[float, Bounds(0, 1, below=True)]
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of a training run; a family's own configuration adds to them and sets its defaults."""
+
+    out: Path = Path("runs/new")
+    """Folder of the run; must be new or empty, or hold the run to --resume."""
+    resume: bool = False
+    """Go on with the run in --out from its newest intact checkpoint."""
+    download: bool = False
+    """Fetch data files that are missing."""
+    steps: Count = 2000
+    """Optimisation steps."""
+    batch_size: Count = 128
+    """Training examples per step."""
+    seed: Seed = 0
+    """The root of all random numbers of the run."""
+    seeds: Count = 3
+    """Independent trainings side by side, for error bars."""
+    learning_rate: Positive = 1e-3
+    """Peak learning rate of AdamW; it falls to zero along a cosine."""
+    weight_decay: NonNegative = 0.0
+    """Weight decay of AdamW."""
+    clip: Positive = 100.0
+    """Largest norm of a gradient; longer ones are scaled down to it."""
+    accumulate: Count = 1
+    """Steps whose gradients are averaged into one update."""
+    ema: Decay = 0.0
+    """Decay of a moving average of the parameters, which is then what is validated and reported; 0 for none."""
+    validate_every: Count = 100
+    """Steps between validations; the parameters of the best one are reported."""
+    patience: Count | None = None
+    """Validations without improvement before training stops; by default it never does."""
+    checkpoint_seconds: NonNegative = 60.0
+    """Seconds between checkpoints."""
+    tensorboard: bool = False
+    """Also write TensorBoard events (needs the tensorboard extra)."""
+
+
+def check_options(options: Any) -> None:
+    """Raise unless every option lies in the range that its type states.
+
+    Args:
+        options: a dataclass whose fields are annotated with `Bounds`.
+
+    Raises:
+        UsageError: naming the option, its range and the value.
+
+    >>> check_options(Options(steps=0))
+    Traceback (most recent call last):
+        ...
+    genjax.faults.UsageError: --steps must be at least 1 and at most 2.14748e+09; got 0
+    """
+    hints = get_type_hints(type(options), include_extras=True)
+    for option in fields(options):
+        value = getattr(options, option.name)
+        for bounds in _bounds(hints[option.name]):
+            for one in value if isinstance(value, tuple) else (value,):
+                if one is not None and not bounds.hold(one):
+                    name = option.name.replace("_", "-")
+                    raise UsageError(f"--{name} must be {bounds}; got {one}")
+    accumulate = getattr(options, "accumulate", 1)
+    if accumulate > getattr(options, "steps", accumulate):
+        raise UsageError(
+            f"--accumulate must be at most --steps, or no update is made; got {accumulate} and {options.steps}"
+        )
+
+
+def _bounds(hint: Any) -> Iterator[Bounds]:
+    """The bounds in a type, however deep: of an option, of each value in a tuple, of one that may be None."""
+    if get_origin(hint) is Annotated:
+        yield from (part for part in hint.__metadata__ if isinstance(part, Bounds))
+    for part in get_args(hint):
+        yield from _bounds(part)
 
 
 def run_script(main: Callable[[Any], None], presets: dict[str, tuple[str, Any]]) -> None:
@@ -17,46 +140,7 @@ def run_script(main: Callable[[Any], None], presets: dict[str, tuple[str, Any]])
     """
     import tyro  # an extra
 
-    config = tyro.extras.overridable_config_cli(presets)
-    from genjax.training.run import exit_on_fault  # after parsing, because it imports jax
-
     with exit_on_fault():
+        config = tyro.extras.overridable_config_cli(presets)
+        check_options(config)
         main(config)
-
-
-@dataclass(frozen=True)
-class Options:
-    """Options of a training run; a script's own configuration adds to them and sets its defaults."""
-
-    out: Path = Path("runs/new")
-    """Folder of the run; must be new or empty, or hold the run to --resume."""
-    resume: bool = False
-    """Go on with the run in --out from its newest intact checkpoint."""
-    download: bool = False
-    """Fetch data files that are missing."""
-    steps: int = 2000
-    """Optimisation steps."""
-    batch_size: int = 128
-    """Examples a step."""
-    seed: int = 0
-    """Seed of the first run; the others follow from it."""
-    seeds: int = 3
-    """Runs side by side, for error bars."""
-    learning_rate: float = 1e-3
-    """Peak of the cosine schedule."""
-    weight_decay: float = 0.0
-    """Of AdamW."""
-    clip: float = 100.0
-    """Largest norm of a gradient."""
-    accumulate: int = 1
-    """Steps whose gradients are averaged into one update."""
-    ema: float = 0.0
-    """Decay of a moving average of the parameters, which is then what is validated and reported; 0 for none."""
-    validate_every: int = 100
-    """Steps between validations; the best parameters are reported."""
-    patience: int | None = None
-    """Validations without improvement before stopping; by default never."""
-    checkpoint_seconds: float = 60.0
-    """Seconds between checkpoints."""
-    tensorboard: bool = False
-    """Also write TensorBoard events (needs the tensorboard extra)."""

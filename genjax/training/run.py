@@ -2,13 +2,14 @@
 
 import contextlib
 import dataclasses
+import datetime
 import json
 import math
 import os
 import platform
+import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -16,64 +17,11 @@ from typing import Any
 import numpy as np
 
 from genjax.data.dataset import Dataset
-from genjax.data.files import DataError
-from genjax.training.driver import NonFiniteError
+from genjax.faults import RunError, UsageError
 
-__all__ = ["Interrupted", "RunError", "RunFolder", "UsageError", "check_positive", "exit_on_fault", "warn"]
+__all__ = ["RunFolder", "provenance"]
 
-PACKAGES = ("jax", "jaxlib", "numpy", "flax", "optax", "orbax-checkpoint")
-
-
-class RunError(Exception):
-    """A fault the user can mend; its message says how."""
-
-
-class UsageError(RunError):
-    """Arguments that do not go together."""
-
-
-class Interrupted(Exception):
-    """A signal ended the run; a checkpoint holds it."""
-
-    def __init__(self, number: int, step: int, path: Path):
-        super().__init__(
-            f"stopped at step {step}; go on with the same command and --resume (run folder {path})"
-        )
-        self.number = number
-
-
-@contextlib.contextmanager
-def exit_on_fault() -> Iterator[None]:
-    """End a script with one line and no traceback where the user can mend the fault.
-
-    Code 1 for a fault, 2 for wrong usage, and 128 plus the number of a signal.
-    """
-    codes = {UsageError: 2, RunError: 1, NonFiniteError: 1, DataError: 1, MemoryError: 1}
-    try:
-        yield
-    except Interrupted as error:
-        warn(str(error))
-        raise SystemExit(128 + error.number) from error
-    except tuple(codes) as error:
-        warn(str(error))
-        raise SystemExit(next(code for kind, code in codes.items() if isinstance(error, kind))) from error
-
-
-def check_positive(config: Any, *names: str) -> None:
-    """Raise UsageError unless the named options are above zero.
-
-    Args:
-        config: a dataclass of options.
-        names: its fields.
-    """
-    for name in names:
-        if not getattr(config, name) > 0:
-            raise UsageError(f"--{name.replace('_', '-')} must be above zero; got {getattr(config, name)}")
-
-
-def warn(message: str) -> None:
-    """One line on standard error, with the script's name."""
-    print(f"{Path(sys.argv[0]).name}: {message}", file=sys.stderr, flush=True)
+PACKAGES = ("genjax-lab", "jax", "jaxlib", "numpy", "flax", "optax", "orbax-checkpoint")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,13 +35,14 @@ class RunFolder:
     path: Path
 
     @classmethod
-    def create(cls, path: Path, config: Any, *, data: Dataset | None = None) -> "RunFolder":
-        """Make the folder and write `config.json`.
+    def create(cls, path: Path, family: str, config: Any, data: Dataset) -> "RunFolder":
+        """Make the folder and write `config.json`: all that it takes to build the model again, and to find its data.
 
         Args:
             path: a folder that does not exist or is empty.
+            family: the recipe's name.
             config: a dataclass of plain values.
-            data: the data set, whose checksums go into the provenance.
+            data: the data set; its checksums go into the provenance.
 
         Raises:
             RunError: the folder holds something already, or cannot be written.
@@ -104,34 +53,34 @@ class RunFolder:
             if any(path.iterdir()):
                 raise RunError(f"{path} already holds a run; choose another --out or remove it")
             run = cls(path)
-            facts = provenance() | ({"data": data.checksums()} if data else {})
-            run.write_json("config.json", {"config": dataclasses.asdict(config), "provenance": facts})
+            content = {
+                "family": family,
+                "config": dataclasses.asdict(config),
+                "data": data.spec._asdict(),
+                "provenance": provenance() | {"data": data.checksums()},
+            }
+            run.write_json("config.json", content)
         except OSError as error:
             raise RunError(f"cannot write to {path}: {error.strerror}; choose another --out") from error
         return run
 
     @classmethod
-    def reopen(cls, path: Path, config: Any, *, free: tuple[str, ...]) -> "RunFolder":
+    def reopen(cls, path: Path, family: str, config: Any, *, free: tuple[str, ...]) -> "RunFolder":
         """Open the folder of a run to go on with it.
 
         Args:
             path: the folder.
+            family: the recipe's name; must be the run's own.
             config: the configuration now; it must be the run's own, but for the fields in `free`.
             free: names of fields that may differ.
 
         Raises:
             UsageError: there is no run, or the configuration differs; the fields are named.
         """
-        path = Path(path)
-        try:
-            saved = json.loads((path / "config.json").read_text(encoding="utf-8"))["config"]
-        except FileNotFoundError as error:
-            raise UsageError(
-                f"there is no run in {path} to resume; leave out --resume to start one"
-            ) from error
-        except (OSError, ValueError, KeyError) as error:
-            raise RunError(f"cannot read {path / 'config.json'}: {error}") from error
-        now = json.loads(json.dumps(_plain(dataclasses.asdict(config))))
+        run = cls(Path(path))
+        content = run.read_json("config.json")
+        saved = content["config"] | {"family": content["family"]}
+        now = json.loads(json.dumps(_plain(dataclasses.asdict(config) | {"family": family})))
         differing = [
             f"{name} was {saved.get(name)} and is {now.get(name)}"
             for name in sorted(saved.keys() | now.keys())
@@ -139,7 +88,25 @@ class RunFolder:
         ]
         if differing:
             raise UsageError(f"the run in {path} has another configuration: {'; '.join(differing)}")
-        return cls(path)
+        return run
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """Read a file of the run.
+
+        Raises:
+            UsageError: there is none.
+            RunError: it cannot be read.
+        """
+        try:
+            return json.loads((self.path / name).read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise UsageError(f"there is no run in {self.path}: {name} is missing") from error
+        except (OSError, ValueError) as error:
+            raise RunError(f"cannot read {self.path / name}: {error}") from error
+
+    def checkpoints(self, name: str = "") -> Path:
+        """Where the checkpoints of a model lie; `name` tells several models of one run apart."""
+        return self.path / (f"checkpoints-{name}" if name else "checkpoints")
 
     def discard_unbegun(self) -> None:
         """Remove what `create` made where nothing was measured yet, so that the same command can run again."""
@@ -160,8 +127,12 @@ class RunFolder:
 
     def write_text(self, name: str, content: str) -> None:
         """Write a file whole or not at all."""
+        self.write_bytes(name, content.encode())
+
+    def write_bytes(self, name: str, content: bytes) -> None:
+        """Write a file whole or not at all."""
         temporary = self.path / f".{name}.part"
-        temporary.write_text(content, encoding="utf-8")
+        temporary.write_bytes(content)
         os.replace(temporary, self.path / name)
 
     def log(self, record: dict[str, Any]) -> None:
@@ -178,13 +149,13 @@ class RunFolder:
 
 
 def provenance() -> dict[str, Any]:
-    """What a reader needs to repeat the run: command, commit, versions, device."""
+    """What a reader needs to repeat the run: command, date, commit, versions, device."""
     import jax  # not when a script only prints its help
 
     return {
-        "command": " ".join([Path(sys.executable).name, *sys.argv]),
-        "commit": _git("rev-parse", "HEAD"),
-        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
+        "command": shlex.join([Path(sys.executable).name, *sys.argv]),
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        **_commit(),
         "python": platform.python_version(),
         "versions": {name: metadata.version(name) for name in PACKAGES},
         "device": jax.devices()[0].device_kind,
@@ -192,10 +163,23 @@ def provenance() -> dict[str, Any]:
     }
 
 
+def _commit() -> dict[str, Any]:
+    """The commit of this project's own repository, and whether its files differ; None where there is none."""
+    root = Path(__file__).parents[2]
+    top = _git("rev-parse", "--show-toplevel")
+    if top is None or Path(top).resolve() != root.resolve():
+        return {"commit": None, "dirty": None}
+    return {
+        "commit": _git("rev-parse", "HEAD"),
+        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
+    }
+
+
 def _git(*arguments: str) -> str | None:
-    here = Path(__file__).parent
     try:
-        done = subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            ["git", *arguments], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+        )
     except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout.strip()

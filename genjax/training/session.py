@@ -11,9 +11,10 @@ import numpy as np
 import rich.console
 import rich.progress
 
+from genjax.faults import Interrupted, NonFiniteError
 from genjax.training.checkpoints import Checkpoints
-from genjax.training.driver import NonFiniteError, Progress
-from genjax.training.run import Interrupted, RunFolder
+from genjax.training.driver import Progress
+from genjax.training.run import RunFolder
 
 __all__ = ["Session"]
 
@@ -43,7 +44,7 @@ class Session(contextlib.AbstractContextManager):
         name: str = "",
     ):
         self.run = run
-        self.checkpoints = Checkpoints(run.path / "checkpoints" / name)
+        self.checkpoints = Checkpoints(run.checkpoints(name))
         self._label = {"model": name} if name else {}
         self._num_steps = num_steps
         self._every = checkpoint_every
@@ -91,7 +92,8 @@ class Session(contextlib.AbstractContextManager):
         """
         step = 0
         if self.checkpoints.any():
-            step, progress = self.checkpoints.restore(progress)
+            step, trees = self.checkpoints.restore(_split(progress))
+            progress = _join(**trees)
         self.run.forget_after(step, **self._label)
         self._bar.update(self._task, completed=step)
         print(f"going on from step {step}", flush=True)
@@ -120,7 +122,7 @@ class Session(contextlib.AbstractContextManager):
         return False
 
     def _save(self, progress: Progress) -> None:
-        self.checkpoints.save(int(progress.state.step.max()), progress)
+        self.checkpoints.save(int(progress.state.step.max()), _split(progress))
         self._saved_at = time.monotonic()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
@@ -128,3 +130,16 @@ class Session(contextlib.AbstractContextManager):
             raise KeyboardInterrupt
         self._signal = number
         print("\nstopping after this chunk, with a checkpoint; once more to stop at once", file=sys.stderr)
+
+
+def _split(progress: Progress) -> dict[str, Any]:
+    """The selected parameters apart from the rest, so that they can be restored alone."""
+    selected = progress.selected
+    return {
+        "params": selected.params,
+        "progress": progress._replace(selected=selected._replace(params=None)),
+    }
+
+
+def _join(params: Any, progress: Progress) -> Progress:
+    return progress._replace(selected=progress.selected._replace(params=params))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from genjax import Kind
-from genjax.data.files import DataError
+from genjax.faults import DataError
 from genjax.training import NonFiniteError, describe, likelihood_entry, over_seeds
 from genjax.training.run import RunError, RunFolder, UsageError, exit_on_fault
 

@@ -1,0 +1,81 @@
+"""Faults a user can mend, and how a program ends on one: one line, an exit code, no traceback."""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+__all__ = [
+    "DataError",
+    "Fault",
+    "Interrupted",
+    "NonFiniteError",
+    "RunError",
+    "UsageError",
+    "exit_on_fault",
+    "warn",
+]
+
+
+class Fault(Exception):
+    """A fault the user can mend; its message says how, and `code` is what a program exits with."""
+
+    code = 1
+
+
+class UsageError(Fault):
+    """Arguments that do not go together."""
+
+    code = 2
+
+
+class RunError(Fault):
+    """A run folder that is in use, damaged, or cannot be written."""
+
+
+class DataError(Fault):
+    """A data file is missing, cannot be fetched or is not what it should be.
+
+    >>> raise DataError("nothing here")
+    Traceback (most recent call last):
+        ...
+    genjax.faults.DataError: nothing here
+    """
+
+
+class NonFiniteError(Fault, RuntimeError):
+    """A metric became NaN or infinite: training on would only spread it."""
+
+
+class Interrupted(Fault):
+    """A signal ended the run; a checkpoint holds it.
+
+    Args:
+        number: of the signal.
+        step: the step the run ended at.
+        path: the run folder.
+    """
+
+    def __init__(self, number: int, step: int, path: Path):
+        super().__init__(
+            f"stopped at step {step}; go on with the same command and --resume (run folder {path})"
+        )
+        self.code = 128 + number
+
+
+@contextlib.contextmanager
+def exit_on_fault() -> Iterator[None]:
+    """End a program with one line and no traceback where the user can mend the fault."""
+    try:
+        yield
+    except (Fault, MemoryError) as error:
+        warn(str(error))
+        raise SystemExit(getattr(error, "code", 1)) from error
+    except KeyboardInterrupt as error:
+        warn("interrupted")
+        raise SystemExit(130) from error
+
+
+def warn(message: str) -> None:
+    """One line on standard error, with the program's name."""
+    print(f"{Path(sys.argv[0]).name}: {message}", file=sys.stderr, flush=True)

@@ -1,0 +1,19 @@
+"""One file per family: its options, its presets, and the model that they make.
+
+Scripts, the command line and notebooks build from here; `rebuild` makes the model of a run again, without its data.
+"""
+
+from typing import TYPE_CHECKING
+
+from genjax import _lazy
+
+if TYPE_CHECKING:
+    from genjax.recipes import autoencoder as autoencoder
+    from genjax.recipes import autoregressive as autoregressive
+    from genjax.recipes import energy as energy
+    from genjax.recipes import flow as flow
+    from genjax.recipes import vae as vae
+    from genjax.recipes.rebuild import Rebuilt as Rebuilt
+    from genjax.recipes.rebuild import rebuild as rebuild
+
+_lazy.attach(__name__)

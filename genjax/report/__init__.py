@@ -1,0 +1,31 @@
+"""What a run measured as one record, the page and the tables made from it, and pictures."""
+
+from genjax.report.figures import Panel, Picture
+from genjax.report.measure import Measured, likelihood_rows, measure, summarize
+from genjax.report.page import comparison_page, page, publish
+from genjax.report.pictures import curves, image_panel, samples_beside_data
+from genjax.report.summary import CHECKLIST, Quantity, Section, Summary, quantity
+from genjax.report.table import comparison
+from genjax.report.truth import beside_the_truth
+
+__all__ = [
+    "CHECKLIST",
+    "Measured",
+    "Panel",
+    "Picture",
+    "Quantity",
+    "Section",
+    "Summary",
+    "beside_the_truth",
+    "comparison",
+    "comparison_page",
+    "curves",
+    "image_panel",
+    "likelihood_rows",
+    "measure",
+    "page",
+    "publish",
+    "quantity",
+    "samples_beside_data",
+    "summarize",
+]

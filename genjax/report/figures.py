@@ -1,0 +1,197 @@
+"""Pictures as bytes: raster where pixels are the data, vector graphics where lines are."""
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+__all__ = ["Panel", "Picture", "curves", "densities", "image_sheet", "scatter"]
+
+PIXELS = 384
+"""The least width of a sheet of images, in pixels: each pixel of the data becomes a square of whole pixels."""
+
+
+class Panel(NamedTuple):
+    """One image of a picture.
+
+    Args:
+        title: what it shows.
+        data: a PNG or an SVG file.
+        columns: what stands above each column, where its images stand in columns.
+        pixelated: whether its pixels are the data's, and must not be blurred.
+    """
+
+    title: str
+    data: bytes
+    columns: tuple[str, ...] = ()
+    pixelated: bool = False
+
+    @property
+    def suffix(self) -> str:
+        """Of the file that holds it."""
+        return ".png" if self.data.startswith(b"\x89PNG") else ".svg"
+
+
+class Picture(NamedTuple):
+    """What belongs together, side by side.
+
+    Args:
+        name: of its files.
+        caption: what a reader sees in it.
+        panels: its images.
+    """
+
+    name: str
+    caption: str
+    panels: tuple[Panel, ...]
+
+    def files(self) -> dict[str, bytes]:
+        """File name to content; the first panel has the picture's own name."""
+        slug = lambda title: "-".join("".join(c if c.isalnum() else " " for c in title).split()).lower()
+        names = [self.name, *(f"{self.name}-{slug(panel.title)}" for panel in self.panels[1:])]
+        return {name + p.suffix: p.data for name, p in zip(names, self.panels, strict=True)}
+
+
+def image_sheet(title: str, images: Any, *, columns: int = 10, labels: Sequence[str] = ()) -> Panel:
+    """Grey images in rows, a gap between them.
+
+    Args:
+        title: what they are.
+        images: `[n, height, width]`, 0 white and 1 black; values outside are drawn as the nearest.
+        columns: images per row.
+        labels: what stands above each column.
+
+    Returns:
+        `Panel`.
+
+    >>> image_sheet("noise", np.zeros((4, 8, 8)), columns=2).suffix
+    '.png'
+    """
+    from PIL import Image
+
+    grey = sheet(np.asarray(images, np.float32), columns)
+    ink = np.where(np.isnan(grey), 0, 255 * (1 - np.clip(grey, 0, 1))).round().astype(np.uint8)
+    pixels = np.stack([ink, np.where(np.isnan(grey), 0, 255).astype(np.uint8)], axis=-1)  # gaps are clear
+    scale = -(-PIXELS // pixels.shape[1])
+    return Panel(
+        title, _png(Image.fromarray(pixels.repeat(scale, 0).repeat(scale, 1))), tuple(labels), pixelated=True
+    )
+
+
+def sheet(images: np.ndarray, columns: int) -> np.ndarray:
+    """All images as one array, NaN between them.
+
+    >>> sheet(np.ones((3, 2, 2)), 2).shape
+    (5, 5)
+    """
+    n, height, width = images.shape
+    rows, gap = -(-n // columns), max(1, height // 8)
+    tiles = np.full((rows * columns, height + gap, width + gap), np.nan, np.float32)
+    tiles[:n, :height, :width] = images
+    whole = tiles.reshape(rows, columns, *tiles.shape[1:]).swapaxes(1, 2).reshape(rows * (height + gap), -1)
+    return whole[:-gap, :-gap]
+
+
+def scatter(title: str, points: Any, *, limit: float) -> Panel:
+    """Points `[n, 2]` in the square from −limit to limit."""
+    figure, axis = _figure()
+    points = np.asarray(points)
+    axis.scatter(points[:, 0], points[:, 1], s=3, alpha=0.4, linewidths=0)
+    axis.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
+    return Panel(title, _saved(figure, "png"))
+
+
+def densities(densities: Mapping[str, Any], *, limit: float) -> list[Panel]:
+    """Densities in the plane on one logarithmic colour scale, from their common maximum down to e⁻⁷ of it.
+
+    Args:
+        densities: name to log-densities `[n, n]` on a square grid; rows are the second coordinate, from −limit up.
+        limit: half the side of the square.
+
+    Returns:
+        A panel for each.
+    """
+    top = max(np.nanmax(np.asarray(values)) for values in densities.values())
+    panels = []
+    for title, values in densities.items():
+        figure, axis = _figure()
+        picture = axis.imshow(
+            np.maximum(np.asarray(values), top - 7),
+            origin="lower",
+            extent=(-limit, limit, -limit, limit),
+            vmin=top - 7,
+            vmax=top,
+            cmap="magma",
+        )
+        figure.colorbar(picture, ax=axis, fraction=0.045, pad=0.02, label="log density / nats")
+        panels.append(Panel(title, _saved(figure, "png")))
+    return panels
+
+
+def curves(title: str, log: Sequence[Mapping[str, Any]], names: Mapping[str, str], *, ylabel: str) -> Panel:
+    """Metrics of every seed against the step: a line per seed, named; markers where there are few points.
+
+    Args:
+        title: what they are.
+        log: records of `metrics.jsonl`.
+        names: metric to legend; the first is drawn solid, the others dashed.
+        ylabel: quantity and unit.
+
+    Returns:
+        `Panel`, in vector graphics.
+    """
+    figure, axis = _figure(height=2.9)
+    for name, legend, style in zip(names, names.values(), ("-", "--", ":"), strict=False):
+        records = [r for r in log if name in r]
+        steps, values = [r["step"] for r in records], np.array([r[name] for r in records], float)
+        marker = "o" if len(records) <= 30 else None
+        for seed in range(values.shape[1] if records else 0):
+            label = f"{legend}, seed {seed}" if len(names) > 1 else f"seed {seed}"
+            axis.plot(
+                steps,
+                values[:, seed],
+                style,
+                color=f"C{seed}",
+                marker=marker,
+                markersize=3,
+                lw=1.1,
+                label=label,
+            )
+    axis.set(xlabel="step", ylabel=ylabel)
+    if axis.lines:
+        axis.legend(fontsize=7, frameon=False)
+    return Panel(title, _saved(figure, "svg"))
+
+
+def _figure(height: float = 3.6) -> tuple[Any, Any]:
+    import matplotlib  # slow to load, and an extra
+
+    matplotlib.use("Agg")  # files only: no window, no display
+    import matplotlib.pyplot as plt
+
+    grey = "#7d7d7d"  # reads on white and on black
+    style = dict.fromkeys(
+        ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), grey
+    )
+    with matplotlib.rc_context(
+        style | {"font.size": 8, "axes.spines.top": False, "axes.spines.right": False}
+    ):
+        return plt.subplots(figsize=(4.2, height), layout="constrained")
+
+
+def _saved(figure: Any, kind: str) -> bytes:
+    import matplotlib.pyplot as plt
+
+    file = io.BytesIO()
+    figure.savefig(
+        file, format=kind, dpi=220, transparent=True, metadata={"Date": None} if kind == "svg" else None
+    )
+    plt.close(figure)
+    return file.getvalue()
+
+
+def _png(image: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, format="PNG", optimize=True)
+    return file.getvalue()

@@ -1,0 +1,160 @@
+"""One self-contained page per run: what was learned, how well, at what cost, and how to repeat it."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from genjax.report.figures import Picture
+from genjax.report.summary import CHECKLIST, Quantity, Summary, format_number
+from genjax.report.table import comparison
+from genjax.training.run import RunFolder
+
+__all__ = ["comparison_page", "headline", "page", "publish"]
+
+IN_WORDS = {
+    "exact": "exactly",
+    "upper bound": "at most",
+    "lower bound": "at least",
+    "estimate": "about",
+}
+
+
+def publish(folder: RunFolder, summary: Summary, pictures: Sequence[Picture]) -> None:
+    """Write `summary.json`, the pictures and `report.html` into a run folder, and print the likelihoods.
+
+    Args:
+        folder: of the run.
+        summary: what was measured.
+        pictures: the first one stands beside the headline.
+    """
+    folder.write_json("summary.json", summary.to_json())
+    for picture in pictures:
+        for name, content in picture.files().items():
+            folder.write_bytes(name, content)
+    folder.write_text("report.html", page(summary, pictures))
+    for heading, name, row in summary.rows:
+        if heading in ("Likelihood", "Quality", "Controls"):
+            over = f" (± {format_number(row.test_error)} over test examples)" if row.test_error else ""
+            print(f"{name}: {row}{over}")
+    for warning in summary.warnings:
+        print(f"warning: {warning}")
+    print(f"report:  {folder.path / 'report.html'}\nsummary: {folder.path / 'summary.json'}", flush=True)
+
+
+def page(summary: Summary, pictures: Sequence[Picture]) -> str:
+    """The page of one run; a pure function of what was measured.
+
+    Args:
+        summary: what was measured.
+        pictures: the first one stands beside the headline, the others below the checklist.
+
+    Returns:
+        HTML that needs no other file.
+    """
+    facts = summary.provenance
+    config = facts.get("config", {})
+    return _render(
+        "report.html",
+        title=f"{summary.model} on {summary.data}",
+        summary=summary,
+        headline=headline(summary),
+        checklist=[(heading, summary.sections[heading]) for heading in CHECKLIST],
+        first=pictures[:1],
+        pictures=pictures[1:],
+        line=_provenance_line(summary),
+        config={name: value for name, value in config.items() if name not in ("out", "resume", "download")},
+        facts=facts,
+    )
+
+
+def headline(summary: Summary) -> dict[str, str]:
+    """The main number in words: how it stands to the truth, its value, and what it is.
+
+    Args:
+        summary: what was measured.
+
+    Returns:
+        `kind`, `value`, `unit`, `what`, `spread`; empty where nothing was measured.
+    """
+    if summary.main is None:
+        return {}
+    name, row = summary.main
+    per = "" if not row.unit else row.unit + (" per example" if row.kind else "")
+    what = name + (f", of the {row.of}" if row.kind and row.of not in name else "")
+    bound = ": a bound, the true value is smaller" if row.kind == "upper bound" else ""
+    spread = []
+    if row.standard_error is not None:
+        spread.append(f"± {format_number(row.standard_error)} standard error over {len(row.per_seed)} seeds")
+    if row.test_error is not None:
+        spread.append(f"± {format_number(row.test_error)} over test examples")
+    if row.baseline is not None:
+        spread.append(f"{row.baseline_of}: {format_number(row.baseline)}")
+    return {
+        "kind": IN_WORDS.get(row.kind, ""),
+        "value": format_to(row.mean, row.standard_error),
+        "unit": per,
+        "what": what + bound,
+        "spread": "; ".join(spread),
+    }
+
+
+def comparison_page(runs: Mapping[str, Summary], thumbnails: Mapping[str, bytes]) -> str:
+    """Runs side by side.
+
+    Args:
+        runs: path of the run to its summary.
+        thumbnails: path of the run to a PNG of its samples.
+
+    Returns:
+        HTML that needs no other file.
+    """
+    table = comparison(list(runs.values()))
+    return _render(
+        "comparison.html",
+        title="Runs side by side",
+        headings=list(dict.fromkeys(column.heading for column in table.columns)),
+        columns=table.columns,
+        rows=list(zip(runs, runs.values(), table.rows, strict=True)),
+        thumbnails=thumbnails,
+    )
+
+
+def format_to(value: float, error: float | None) -> str:
+    """A number to two digits of its error.
+
+    >>> format_to(87.4321, 0.026)
+    '87.432'
+    """
+    return Quantity((value - error, value + error)).number.split(" ")[0] if error else format_number(value)
+
+
+def _provenance_line(summary: Summary) -> list[str]:
+    facts = summary.provenance
+    cost = summary.sections["Cost"].rows.get("training time")
+    commit = facts.get("commit")
+    parts = [
+        facts.get("date", ""),
+        f"commit {commit[:10]}{' with changes' if facts.get('dirty') else ''}" if commit else "",
+        f"jax {facts.get('versions', {}).get('jax', '?')}",
+        f"{facts.get('num_devices', 1)} × {facts.get('device', 'device unknown')}",
+        f"trained in {cost.mean:,.0f} s" if cost else "",
+    ]
+    return [part for part in parts if part]
+
+
+def _render(template: str, **values: Any) -> str:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("genjax.report", "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": format_number,
+        "base64": lambda data: base64.b64encode(data).decode(),
+        "value": lambda row: format_to(row.mean, row.standard_error),
+        "words": lambda row: IN_WORDS.get(row.kind, ""),
+    }
+    return environment.get_template(template).render(**values)

@@ -1,0 +1,117 @@
+"""Runs of any families in one table: a column never mixes variables."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from genjax.report.summary import Quantity, Summary
+
+__all__ = ["Cell", "Column", "Table", "comparison"]
+
+COMPARED = ("Likelihood", "Quality", "Diversity and mode collapse", "Cost")
+
+
+class Column(NamedTuple):
+    """One quantity of one variable.
+
+    Args:
+        heading: of the checklist.
+        name: of the quantity; of likelihoods "negative log-likelihood", whatever a run calls its own.
+        of: the variable.
+        unit: of the values.
+    """
+
+    heading: str
+    name: str
+    of: str
+    unit: str
+
+    @property
+    def title(self) -> str:
+        """The whole in words."""
+        of = f" of {self.of}" if self.of and self.of not in self.name else ""
+        return f"{self.name}{of}" + (f" / {self.unit}" if self.unit else "")
+
+
+class Cell(NamedTuple):
+    """One cell: a quantity, and whether it is the best of its column beyond doubt.
+
+    Args:
+        name: what the run calls it.
+        quantity: the number.
+        best: whether its interval over seeds lies apart from all others, on the better side.
+    """
+
+    name: str
+    quantity: Quantity
+    best: bool
+
+
+class Table(NamedTuple):
+    """Columns, and for each run its cells; None where the run has no such number.
+
+    Args:
+        columns: the columns.
+        rows: one per run.
+    """
+
+    columns: list[Column]
+    rows: list[list[Cell | None]]
+
+
+def comparison(summaries: Sequence[Summary]) -> Table:
+    """Put runs side by side.
+
+    Likelihoods stand in one column where they are of the same variable in the same unit, each with its kind; the main
+    one of every run is taken. Other quantities stand in one column where name, space and unit agree.
+
+    Args:
+        summaries: of the runs.
+
+    Returns:
+        `Table`.
+    """
+    cells: list[dict[Column, tuple[str, Quantity]]] = []
+    for summary in summaries:
+        mine: dict[Column, tuple[str, Quantity]] = {}
+        for heading, name, row in summary.rows:
+            if heading in COMPARED:
+                likelihood = bool(row.kind)
+                column = Column(heading, "negative log-likelihood" if likelihood else name, row.of, row.unit)
+                mine.setdefault(column, (name, row))
+        cells.append(mine)
+    columns = sorted(
+        {column for mine in cells for column in mine},
+        key=lambda c: (COMPARED.index(c.heading), -sum(c in mine for mine in cells), c.of, c.unit, c.name),
+    )
+    best = {column: _best([mine.get(column) for mine in cells], column) for column in columns}
+    rows = [
+        [Cell(*mine[column], best=best[column] == i) if column in mine else None for column in columns]
+        for i, mine in enumerate(cells)
+    ]
+    return Table(columns, rows)
+
+
+def _best(entries: Sequence[tuple[str, Quantity] | None], column: Column) -> int | None:
+    """The run whose interval lies apart on the better side; None where there is none or no side is better."""
+    better = _direction(column)
+    present = [(i, entry[1]) for i, entry in enumerate(entries) if entry is not None]
+    if better == 0 or len(present) < 2:
+        return None
+    if any(row.kind not in ("", "exact") for _, row in present) and column.heading == "Likelihood":
+        return None  # a bound beside another number says nothing of which is better
+    ranked = sorted(present, key=lambda pair: -better * pair[1].mean)
+    (first, top), (_, second) = ranked[:2]
+    errors = [row.standard_error for row in (top, second)]
+    if any(error is None for error in errors):
+        return None
+    width = 2 * math.hypot(*(error or 0.0 for error in errors))
+    return first if better * (top.mean - second.mean) > width else None
+
+
+def _direction(column: Column) -> int:
+    """+1 where more is better, −1 where less is, 0 where neither."""
+    if column.heading == "Likelihood":
+        return -1 if column.name == "negative log-likelihood" else 0
+    start = column.name.split(",")[0]
+    return {"Fréchet distance": -1, "precision": 1, "recall": 1}.get(start, 0)
