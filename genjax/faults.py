@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 __all__ = [
+    "EXTRAS",
     "DataError",
     "Fault",
     "Interrupted",
@@ -15,6 +16,10 @@ __all__ = [
     "exit_on_fault",
     "warn",
 ]
+
+
+EXTRAS = {"matplotlib": "experiments", "sklearn": "experiments", "tensorboardX": "tensorboard"}
+"""Packages that only some uses need, and the extra that installs each."""
 
 
 class Fault(Exception):
@@ -71,6 +76,11 @@ def exit_on_fault() -> Iterator[None]:
     except (Fault, MemoryError) as error:
         warn(str(error))
         raise SystemExit(getattr(error, "code", 1)) from error
+    except ModuleNotFoundError as error:
+        if error.name not in EXTRAS:
+            raise
+        warn(f"{error.name} is missing: pip install 'genjax-lab[{EXTRAS[error.name]}]'")
+        raise SystemExit(1) from error
     except KeyboardInterrupt as error:
         warn("interrupted")
         raise SystemExit(130) from error

@@ -81,7 +81,8 @@ def locate(dataset: str, sources: tuple[SourceFile, ...], *, fetch: bool) -> lis
         names = ", ".join(source.name for source in missing)
         raise DataError(
             f"{dataset} is not in {folder}: missing {names} (plain or .gz). Set the environment variable "
-            f"GENJAX_DATA to a folder that holds {dataset}/ with these files, or pass download=True to fetch them"
+            f"GENJAX_DATA to a folder that holds {dataset}/ with these files, or fetch them with download=True "
+            f"(--download on a command line)"
         )
     for source in missing:
         download(source.url, folder / source.published_name, sha256=source.sha256)
@@ -101,7 +102,7 @@ def read(path: Path, *, sha256: str) -> bytes:
     Raises:
         DataError: the content differs, or cannot be unpacked or read.
     """
-    remedy = f"Delete {path} and load again with download=True, or put the published file there"
+    remedy = f"Delete {path} and load again with download=True (--download on a command line), or put the published file there"
     return _proven(path, sha256, called=str(path), remedy=remedy)
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from genjax.recipes import energy as energy
     from genjax.recipes import flow as flow
     from genjax.recipes import vae as vae
-    from genjax.recipes.rebuild import Rebuilt as Rebuilt
-    from genjax.recipes.rebuild import rebuild as rebuild
+    from genjax.recipes.from_run import Rebuilt as Rebuilt
+    from genjax.recipes.from_run import rebuild as rebuild
 
 _lazy.attach(__name__)

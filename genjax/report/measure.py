@@ -193,16 +193,17 @@ def likelihood_rows(
     return rows
 
 
-def draw(model: Model, params: Any, key: PRNGKeyArray, num_samples: int) -> tuple[Array, float]:
+def draw(
+    model: Model, params: Any, key: PRNGKeyArray, num_samples: int, *, labels: Any = None
+) -> tuple[Array, float]:
     """Samples of every seed `[s, n, *view.shape]`, and the seconds it took once compiled.
-
-    A conditional model draws its classes in turn.
 
     Args:
         model: what was trained.
         params: every leaf with a leading axis of seeds.
         key: one key.
         num_samples: samples per seed.
+        labels: of a conditional model, the class of each sample, `[n]`; by default the classes take turns.
 
     Returns:
         The samples, and seconds.
@@ -212,20 +213,20 @@ def draw(model: Model, params: Any, key: PRNGKeyArray, num_samples: int) -> tupl
     if model.num_classes is None:
         one_seed = lambda params, keys: jax.vmap(partial(model.sample, params))(keys)
     else:
-        labels = np.arange(num_samples) % model.num_classes
+        labels = np.arange(num_samples) % model.num_classes if labels is None else labels
         one_seed = lambda params, keys: jax.vmap(partial(model.sample, params))(keys, labels)
     return timed(jax.vmap(one_seed), params, keys)
 
 
 def compare(
-    fake: Float[Array, "s m d"], real: Float[Array, "k d"], train: Float[Array, "m d"], *, of: str
+    fake: Float[Array, "s m d"], real: Float[Array, "k d"], train: Float[Array, "m d"] | None, *, of: str
 ) -> tuple[Section, Section, list[str]]:
     """Quality and diversity of samples beside test data, with training data as the baseline of both.
 
     Args:
         fake: samples of every seed.
         real: test data.
-        train: as many training examples as samples.
+        train: as many training examples as samples, or None.
         of: the space they lie in, a part of every row's name.
 
     Returns:
@@ -237,14 +238,17 @@ def compare(
     (['Fréchet distance, points', 'precision, points'], [])
     """
     (m, d), warnings = fake.shape[1:], []
-    sets = jnp.concatenate([fake, train[None]])
+    sets = fake if train is None else jnp.concatenate([fake, train[None]])
     # Data are passed, not closed over: a compiler would fold what it can compute of a constant.
     judge = lambda fake, real: (metrics.precision_recall(real, fake), metrics.diversity(fake))
     support, spread = jax.jit(jax.vmap(judge, (0, None)))(sets, real)
     apart = jax.jit(metrics.diversity)(real).pairwise_distance
-    row = lambda values, note, **more: quantity(
-        values[:-1], of=of, note=note, **({"baseline": float(values[-1]), "baseline_of": _TRAINING} | more)
-    )
+
+    def row(values: Array, note: str, **more: Any) -> Quantity:
+        if train is not None:
+            more = {"baseline": float(values[-1]), "baseline_of": "training data, as many"} | more
+        return quantity(values[: len(fake)], of=of, note=note, **more)
+
     quality = {}
     if min(m, len(real)) > d:
         frechet = jax.jit(jax.vmap(metrics.frechet_distance, (None, 0)))(real, sets)
@@ -263,9 +267,11 @@ def compare(
             baseline_of="test data",
         ),
     }
-    if float(support.recall[:-1].min()) < 0.05:
-        warnings.append(f"Recall is near zero ({float(support.recall[:-1].min()):.3f}): samples miss data.")
-    if float(spread.pairwise_distance[:-1].min()) < 0.2 * float(apart):
+    if float(support.recall[: len(fake)].min()) < 0.05:
+        warnings.append(
+            f"Recall is near zero ({float(support.recall[: len(fake)].min()):.3f}): samples miss data."
+        )
+    if float(spread.pairwise_distance[: len(fake)].min()) < 0.2 * float(apart):
         warnings.append("Mode collapse: samples lie much closer together than test data do.")
     num = f"{m:,} samples per seed and {len(real):,} test examples, in {of}"
     return (
@@ -273,9 +279,6 @@ def compare(
         Section("How much of the data samples reach, and how far they spread; the same sets.", diversity),
         warnings,
     )
-
-
-_TRAINING = "training data, as many"
 
 
 def _log_probs(model: Model, log_prob: LogProb, trained: Trained, data: Dataset, key: PRNGKeyArray) -> Any:

@@ -34,7 +34,7 @@ def publish(folder: RunFolder, summary: Summary, pictures: Sequence[Picture]) ->
     folder.write_text("report.html", page(summary, pictures))
     for heading, name, row in summary.rows:
         if heading in ("Likelihood", "Quality", "Controls"):
-            over = f" (± {format_number(row.test_error)} over test examples)" if row.test_error else ""
+            over = f" (± {row.test_error:.2g} over test examples)" if row.test_error else ""
             print(f"{name}: {row}{over}")
     for warning in summary.warnings:
         print(f"warning: {warning}")
@@ -57,6 +57,7 @@ def page(summary: Summary, pictures: Sequence[Picture]) -> str:
         "report.html",
         title=f"{summary.model} on {summary.data}",
         summary=summary,
+        happened=_what_happened(summary),
         headline=headline(summary),
         checklist=[(heading, summary.sections[heading]) for heading in CHECKLIST],
         first=pictures[:1],
@@ -84,9 +85,9 @@ def headline(summary: Summary) -> dict[str, str]:
     bound = ": a bound, the true value is smaller" if row.kind == "upper bound" else ""
     spread = []
     if row.standard_error is not None:
-        spread.append(f"± {format_number(row.standard_error)} standard error over {len(row.per_seed)} seeds")
+        spread.append(f"± {row.standard_error:.2g} standard error over {len(row.per_seed)} seeds")
     if row.test_error is not None:
-        spread.append(f"± {format_number(row.test_error)} over test examples")
+        spread.append(f"± {row.test_error:.2g} over test examples")
     if row.baseline is not None:
         spread.append(f"{row.baseline_of}: {format_number(row.baseline)}")
     return {
@@ -128,6 +129,19 @@ def format_to(value: float, error: float | None) -> str:
     return Quantity((value - error, value + error)).number.split(" ")[0] if error else format_number(value)
 
 
+def _what_happened(summary: Summary) -> str:
+    """One sentence: what was trained, on how much."""
+    facts, config = summary.provenance, summary.provenance.get("config", {})
+    if not config:
+        return ""
+    parts = [
+        f"{format_number(facts['num_params'])} parameters" if "num_params" in facts else "",
+        f"{format_number(config['steps'])} steps of {format_number(config['batch_size'])} examples",
+        f"{facts.get('seeds', 1)} seeds side by side",
+    ]
+    return ", ".join(part for part in parts if part) + "."
+
+
 def _provenance_line(summary: Summary) -> list[str]:
     facts = summary.provenance
     cost = summary.sections["Cost"].rows.get("training time")
@@ -153,6 +167,7 @@ def _render(template: str, **values: Any) -> str:
     )
     environment.filters |= {
         "number": format_number,
+        "error": lambda value: f"{value:.2g}",
         "base64": lambda data: base64.b64encode(data).decode(),
         "value": lambda row: format_to(row.mean, row.standard_error),
         "words": lambda row: IN_WORDS.get(row.kind, ""),

@@ -12,10 +12,12 @@ import numpy as np
 import optax
 import pytest
 
-from genjax.training import NonFiniteError, make_step, start, train
+from genjax.data import Dataset
+from genjax.faults import Interrupted, NonFiniteError, RunError
+from genjax.training import make_step, start, train
 from genjax.training import checkpoints as checkpoints_module
 from genjax.training.checkpoints import Checkpoints
-from genjax.training.run import Interrupted, RunError, RunFolder
+from genjax.training.run import RunFolder
 from genjax.training.session import Session
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")
@@ -27,14 +29,16 @@ TREE = {"w": jnp.arange(3000.0), "n": jnp.array(7), "nested": (jnp.ones((2, 2), 
 def saved(tmp_path):
     checkpoints = Checkpoints(tmp_path / "checkpoints", keep=2)
     for step in (1, 2, 3):
-        checkpoints.save(step, jax.tree.map(lambda leaf, s=step: leaf + jnp.asarray(s, leaf.dtype), TREE))
+        tree = jax.tree.map(lambda leaf, s=step: leaf + jnp.asarray(s, leaf.dtype), TREE)
+        checkpoints.save(step, {"params": tree, "progress": {"n": jnp.array(step)}})
     checkpoints.close()
     return tmp_path / "checkpoints"
 
 
 def restore(path, like):
     with contextlib.closing(Checkpoints(path)) as checkpoints:
-        return checkpoints.restore(like)
+        step, trees = checkpoints.restore({"params": like})
+        return step, trees["params"]
 
 
 def assert_same_bits(a, b):
@@ -70,22 +74,33 @@ def test_a_flipped_byte_is_found_and_the_checkpoint_before_is_used(saved, capsys
 def test_numbers_that_read_well_but_are_wrong_are_found_by_their_checksum(tmp_path, capsys, monkeypatch):
     """What a flipped byte does where the storage layer does not notice."""
     with contextlib.closing(Checkpoints(tmp_path / "checkpoints")) as checkpoints:
-        checkpoints.save(1, TREE)
+        checkpoints.save(1, {"params": TREE})
         honest = checkpoints_module._checksums
         monkeypatch.setattr(checkpoints_module, "_checksums", lambda tree: honest(TREE))
-        checkpoints.save(2, TREE | {"w": TREE["w"].at[1234].add(1.0)})
+        checkpoints.save(2, {"params": TREE | {"w": TREE["w"].at[1234].add(1.0)}})
         monkeypatch.undo()
     step, tree = restore(tmp_path / "checkpoints", TREE)
     assert step == 1
     assert_same_bits(tree, TREE)
-    assert "checkpoint 2 is damaged and passed over: ['w'] fails its checksum" in capsys.readouterr().err
+    assert (
+        "checkpoint 2 is damaged and passed over: params['w'] fails its checksum" in capsys.readouterr().err
+    )
 
 
 def test_a_checkpoint_of_another_model_is_refused_by_name(saved):
-    with pytest.raises(RunError, match=r"\['w'\] is float32\[3000\] there and float32\[10\] here"):
+    with pytest.raises(RunError, match=r"params\['w'\] is float32\[3000\] there and float32\[10\] here"):
         restore(saved, TREE | {"w": jnp.zeros(10)})
     with pytest.raises(RunError, match=r"\['extra'\] is absent there"):
         restore(saved, TREE | {"extra": jnp.zeros(1)})
+
+
+def test_one_tree_is_restored_without_the_others(saved):
+    """Who only samples needs the parameters, and not what an optimizer knows."""
+    with contextlib.closing(Checkpoints(saved)) as checkpoints:
+        _, trees = checkpoints.restore({"params": TREE})
+        assert set(trees) == {"params"}
+        _, trees = checkpoints.restore({"params": TREE, "progress": {"n": jnp.array(0)}})
+    assert trees["progress"]["n"] == 3
 
 
 def test_nothing_to_restore_is_an_error(tmp_path):
@@ -182,11 +197,12 @@ def test_models_of_one_run_have_their_own_checkpoints(tmp_path):
 
 
 def test_a_run_that_fails_before_its_first_chunk_leaves_no_folder(tmp_path):
-    run = RunFolder.create(tmp_path / "run", Config())
+    data = Dataset("ones", np.ones((4, 1)), np.ones((4, 1)), np.ones((4, 1)))
+    run = RunFolder.create(tmp_path / "run", "vae", Config(), data)
     with pytest.raises(MemoryError), Session(run, num_steps=7):
         raise MemoryError
     assert not run.path.exists()
-    run = RunFolder.create(tmp_path / "run", Config())
+    run = RunFolder.create(tmp_path / "run", "vae", Config(), data)
 
     def late(progress, record):
         session.after_chunk(progress, record)
@@ -219,8 +235,9 @@ def test_a_diverging_run_keeps_its_last_good_progress(tmp_path):
             log_every=5,
             after_chunk=session.after_chunk,
         )
-    step, progress = restore(tmp_path / "checkpoints", begun)
-    assert step == 5
+    with Session(RunFolder(tmp_path), num_steps=50) as session:
+        progress = session.resume(begun)
+    np.testing.assert_array_equal(progress.state.step, 5)
     assert jnp.isfinite(progress.state.params).all()
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import optax
 import pytest
 
-from genjax.training import NonFiniteError, make_step, start, train, with_ema
+from genjax.faults import NonFiniteError
+from genjax.training import make_step, start, train, with_ema
 from genjax.training.driver import Progress
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")
@@ -94,7 +95,15 @@ def test_records_hold_means_of_every_seed():
     )
     assert [r["step"] for r in records] == [5, 10]
     np.testing.assert_allclose(records[0]["loss"], [-0.2, -1.2], rtol=1e-5)
+    np.testing.assert_allclose(records[1]["validation"], [1.0, 2.0], rtol=1e-5)
     np.testing.assert_allclose(records[1]["validation_best"], [0.5, 1.5], rtol=1e-5)
+
+
+@pytest.mark.parametrize("bad", [jnp.nan, jnp.inf])
+def test_a_validation_that_is_not_finite_stops_the_run_and_selects_nothing(bad):
+    validate = lambda params, _: jnp.where(params > 1.75, bad, params)
+    with pytest.raises(NonFiniteError, match=f"validation is {bad} at step 10 of seed number 1"):
+        run(begin(), validate=validate, num_steps=40)
 
 
 def test_single_steps_are_the_scan():

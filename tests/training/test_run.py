@@ -1,4 +1,4 @@
-"""Run folders and the numbers of reports."""
+"""Run folders: where a run came from, what is refused, what is written whole; and how a program ends on a fault."""
 
 import json
 import re
@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from genjax import Kind
-from genjax.faults import DataError
-from genjax.training import NonFiniteError, describe, likelihood_entry, over_seeds
-from genjax.training.run import RunError, RunFolder, UsageError, exit_on_fault
+from genjax.data import Dataset
+from genjax.faults import DataError, Interrupted, NonFiniteError, RunError, UsageError, exit_on_fault
+from genjax.training.run import RunFolder
+
+PIXELS = np.zeros((2, 3), np.uint8)
+DATA = Dataset("zeros", PIXELS, PIXELS, PIXELS, num_levels=2)
 
 
 @dataclass(frozen=True)
@@ -19,39 +21,44 @@ class Config:
 
 
 def test_a_run_folder_records_where_it_came_from(tmp_path):
-    run = RunFolder.create(tmp_path / "a" / "b", Config())
+    run = RunFolder.create(tmp_path / "a" / "b", "vae", Config(), DATA)
     written = json.loads((run.path / "config.json").read_text())
+    assert written["family"] == "vae"
     assert written["config"] == {"steps": 3}
-    assert {"command", "commit", "dirty", "python", "versions", "device"} <= set(written["provenance"])
+    assert written["data"] == {"name": "zeros", "event_shape": [3], "num_levels": 2, "num_classes": None}
+    facts = {"command", "date", "commit", "dirty", "python", "versions", "device", "data"}
+    assert facts <= set(written["provenance"])
     assert written["provenance"]["versions"]["jax"]
 
 
 def test_a_used_folder_is_refused_and_left_alone(tmp_path):
     (tmp_path / "mine.txt").write_text("precious")
     with pytest.raises(RunError, match="already holds"):
-        RunFolder.create(tmp_path, Config())
+        RunFolder.create(tmp_path, "vae", Config(), DATA)
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
 
 
 def test_an_unwritable_folder_is_one_clear_line(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     with pytest.raises(SystemExit) as stopped, exit_on_fault():
-        RunFolder.create(tmp_path / "file" / "run", Config())
+        RunFolder.create(tmp_path / "file" / "run", "vae", Config(), DATA)
     assert stopped.value.code == 1
     assert re.fullmatch(r".*: cannot write to .*; choose another --out\n", capsys.readouterr().err)
 
 
 def test_another_configuration_is_named_and_nothing_there_is_usage(tmp_path):
-    RunFolder.create(tmp_path / "run", Config())
-    assert RunFolder.reopen(tmp_path / "run", Config(), free=()).path == tmp_path / "run"
+    RunFolder.create(tmp_path / "run", "vae", Config(), DATA)
+    assert RunFolder.reopen(tmp_path / "run", "vae", Config(), free=()).path == tmp_path / "run"
     with pytest.raises(UsageError, match="steps was 3 and is 4"):
-        RunFolder.reopen(tmp_path / "run", Config(4), free=())
-    RunFolder.reopen(tmp_path / "run", Config(4), free=("steps",))
-    with pytest.raises(UsageError, match=r"there is no run in .* to resume"):
-        RunFolder.reopen(tmp_path / "other", Config(), free=())
+        RunFolder.reopen(tmp_path / "run", "vae", Config(4), free=())
+    RunFolder.reopen(tmp_path / "run", "vae", Config(4), free=("steps",))
+    with pytest.raises(UsageError, match="family was vae and is flow"):
+        RunFolder.reopen(tmp_path / "run", "flow", Config(), free=())
+    with pytest.raises(UsageError, match=r"there is no run in .*: config.json is missing"):
+        RunFolder.reopen(tmp_path / "other", "vae", Config(), free=())
     (tmp_path / "run" / "config.json").write_text("{")
     with pytest.raises(RunError, match="cannot read"):
-        RunFolder.reopen(tmp_path / "run", Config(), free=())
+        RunFolder.reopen(tmp_path / "run", "vae", Config(), free=())
 
 
 @pytest.mark.parametrize(
@@ -62,13 +69,23 @@ def test_another_configuration_is_named_and_nothing_there_is_usage(tmp_path):
         (NonFiniteError("x"), 1),
         (DataError("x"), 1),
         (MemoryError("x"), 1),
+        (ModuleNotFoundError("x", name="sklearn"), 1),
     ],
 )
 def test_exit_codes(error, code, capsys):
     with pytest.raises(SystemExit) as stopped, exit_on_fault():
         raise error
     assert stopped.value.code == code
-    assert capsys.readouterr().err.endswith(": x\n")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith(": x") or line.endswith("sklearn is missing: pip install 'genjax-lab[experiments]'")
+
+
+def test_a_signal_is_told_by_the_exit_code(tmp_path, capsys):
+    for error, code in ((Interrupted(15, 7, tmp_path), 143), (KeyboardInterrupt(), 130)):
+        with pytest.raises(SystemExit) as stopped, exit_on_fault():
+            raise error
+        assert stopped.value.code == code
+    assert "stopped at step 7; go on with the same command and --resume" in capsys.readouterr().err
 
 
 def test_json_is_written_whole_and_without_nan(tmp_path):
@@ -79,15 +96,3 @@ def test_json_is_written_whole_and_without_nan(tmp_path):
     run.log({"step": 2})
     assert run.read_log() == [{"step": 1}, {"step": 2}]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.json", "metrics.jsonl"]
-
-
-def test_standard_errors_over_seeds_and_over_examples():
-    log_probs = np.array([[-1.0, -3.0, -2.0], [-2.0, -4.0, -3.0]])
-    entry = likelihood_entry(log_probs, 4, Kind.LOWER_BOUND, num_levels=1)
-    assert entry["kind"] == "lower bound"
-    assert entry["nll_nats"] == {"mean": 2.5, "standard_error": 0.5, "per_seed": [2.0, 3.0]}
-    np.testing.assert_allclose(entry["standard_error_over_test"], [1 / np.sqrt(3)] * 2)
-    np.testing.assert_allclose(entry["bits_per_dim"]["mean"], 2.5 / 4 / np.log(2), rtol=1e-6)
-    assert "bits_per_dim" not in likelihood_entry(log_probs, 4, Kind.EXACT, num_levels=None)
-    assert over_seeds([2.0])["standard_error"] is None
-    assert describe(over_seeds([2.0]), " nats") == "2 nats"
