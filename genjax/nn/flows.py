@@ -101,7 +101,7 @@ def real_nvp(
         num_dims: the length of a data vector, at least 2.
         num_layers: coupling layers; two move every coordinate once.
         hidden: widths of the perceptrons' hidden layers.
-        norm: `norm(num_dims) -> bijector`, put between layers: `identity_actnorm`, `identity_batch_norm` or None.
+        norm: `norm(num_dims) -> bijector`, put between layers: `identity_actnorm` or None.
         num_context: where positive, the conditioners also read a context vector of this length, bound by
             `genjax.flow.given`.
 
@@ -198,8 +198,8 @@ def maf(
         hidden: widths of the hidden layers of each `MaskedMLP`.
         degrees: `degrees(num_dims, hidden)`, the connectivity: `genjax.autoregressive.sequential_degrees`, or
             `functools.partial(random_degrees, key)` for one draw that all layers share.
-        norm: `norm(num_dims) -> bijector`, put between layers: `identity_actnorm`, `identity_batch_norm` (the
-            paper's) or None.
+        norm: `norm(num_dims) -> bijector`, put between layers: `identity_actnorm` or None. (The paper's is batch
+            normalization, which couples examples.)
 
     Returns:
         A bijector of vectors, near the identity.
