@@ -143,7 +143,7 @@ STRUCTURE = [
         "x must be floating point; got int32",
     ),
     (
-        lambda x: flow.log_prob(flow.Affine(TWO, TWO), x, lambda z: z),
+        lambda x: flow.log_prob(flow.Affine(TWO, TWO), x, base_log_prob=lambda z: z),
         (TWO,),
         ValueError,
         r"base_log_prob\(z\) must be a scalar, of shape \(\); got shape \(2,\)",
