@@ -133,8 +133,8 @@ def _listed(event: Array) -> str:
 
 def _mass(bijector: Bijector, x: Array, lower: float, upper: float, grid_size: int) -> float:
     cell = (upper - lower) / grid_size
-    centres = lower + cell * (np.arange(grid_size) + 0.5)
-    points = np.array(list(itertools.product(centres, repeat=x.size))).reshape(-1, *x.shape)
+    centers = lower + cell * (np.arange(grid_size) + 0.5)
+    points = np.array(list(itertools.product(centers, repeat=x.size))).reshape(-1, *x.shape)
     grid = jnp.asarray(points, x.dtype)
     density = jax.jit(lambda grid: jax.lax.map(partial(log_prob, bijector), grid, batch_size=4096))
     log_probs = np.asarray(density(grid), np.float64)
