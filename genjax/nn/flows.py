@@ -21,7 +21,7 @@ from genjax.flow import (
     ActNorm,
     Bijector,
     Chain,
-    Conditional,
+    ContextConditioner,
     Coupling,
     MaskedAutoregressive,
     Permutation,
@@ -250,7 +250,7 @@ def _perceptrons(
     init, apply, with_context = _mlp(num_dims + num_context, hidden, num_dims * num_outputs)
     all_params = [near_zero(init(k)) for k in jax.random.split(key, num_layers)]
     if num_context:
-        return [Conditional(Bound(params, with_context)) for params in all_params]
+        return [ContextConditioner(Bound(params, with_context)) for params in all_params]
     return [Bound(params, apply) for params in all_params]
 
 
