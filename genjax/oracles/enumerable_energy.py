@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Integer, PRNGKeyArray
 
 from genjax._checks import check_count, check_float, check_integer, check_key, check_scalar, check_values
+from genjax.energy import LogPartition
 
 __all__ = ["EnumerableEnergy"]
 
@@ -25,7 +26,7 @@ class EnumerableEnergy:
             parameter, `jax.grad` of `log_prob` through `tabulate` is the exact gradient of the log-likelihood.
 
     >>> model = EnumerableEnergy(energies=jnp.log(jnp.array([1.0, 2.0, 4.0])))
-    >>> print(f"{jnp.exp(model.log_partition()):.4f} {jnp.exp(model.log_prob(jnp.array([2]))):.4f}")
+    >>> print(f"{jnp.exp(model.log_partition().log_z):.4f} {jnp.exp(model.log_prob(jnp.array([2]))):.4f}")
     1.7500 0.1429
     """
 
@@ -58,17 +59,18 @@ class EnumerableEnergy:
         check_values("x", x, inside, f"be a state of the table {self.energies.shape}")
         return jnp.where(jnp.all(inside), self._valid()[tuple(x)], jnp.nan)
 
-    def log_partition(self) -> Float[Array, ""]:
-        """Log Z, in nats."""
-        return jax.nn.logsumexp(-self._valid())
+    def log_partition(self) -> LogPartition:
+        """The exact log Z, in nats."""
+        log_z = jax.nn.logsumexp(-self._valid())
+        return LogPartition(log_z, jnp.zeros_like(log_z))
 
     def log_prob(self, x: Integer[Array, " d"]) -> Float[Array, ""]:
         """Log p(x), in nats."""
-        return -self.energy(x) - self.log_partition()
+        return -self.energy(x) - self.log_partition().log_z
 
     def probabilities(self) -> Float[Array, "..."]:
         """P of every state, of the table's shape."""
-        return jnp.exp(-self._valid() - self.log_partition())
+        return jnp.exp(-self._valid() - self.log_partition().log_z)
 
     def expectation(self, fn: Callable[[Array], Array]) -> Array:
         """E_p[fn(x)] for `fn(x)` of one integer state, of any floating-point shape."""
