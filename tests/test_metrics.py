@@ -86,8 +86,8 @@ def test_precision_is_the_definition_in_a_loop(x64):
 
 
 def test_distances_take_the_memory_of_their_matrix_and_not_of_all_differences():
-    judge = lambda fake, real: (precision_recall(real, fake), diversity(fake))
-    fake, real = jnp.zeros((3, 400, 500)), jnp.zeros((400, 500))
-    program = jax.jit(jax.vmap(judge, (0, None))).lower(fake, real).compile()
+    judge = lambda real, fake: (precision_recall(real, fake), diversity(fake))
+    real, fake = jnp.zeros((400, 500)), jnp.zeros((3, 400, 500))
+    program = jax.jit(jax.vmap(judge, (None, 0))).lower(real, fake).compile()
     matrix = 3 * 400 * 400 * 4  # the differences would take 500 times as much
     assert program.memory_analysis().temp_size_in_bytes < 20 * matrix

@@ -37,9 +37,6 @@ PUBLIC["genjax.checked"] = importlib.import_module("genjax").checked
 rows = pytest.mark.parametrize("name", sorted(ROWS))
 public = pytest.mark.parametrize("name", sorted(PUBLIC))
 
-# Options that the design's contract places by position.
-POSITIONAL = {("genjax.flow.log_prob", "base_log_prob")}
-
 
 def is_float(array):
     return isinstance(array, np.ndarray) and array.dtype == np.float64
@@ -173,5 +170,5 @@ def test_signatures_follow_the_grammar(name):
     names = [p.name for p in parameters]
     assert "key" not in names or names[0] == "key"
     for p in parameters:
-        if p.default is not p.empty and (name, p.name) not in POSITIONAL:
+        if p.default is not p.empty:
             assert p.kind is p.KEYWORD_ONLY, f"{p.name} is an option and so keyword-only"

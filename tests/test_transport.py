@@ -11,7 +11,7 @@ from jax.scipy.linalg import expm
 
 import genjax
 from genjax.densities import normal_log_prob, standard_normal_log_prob
-from genjax.transport import carry, divergence, hutchinson_divergence
+from genjax.transport import carry, divergence, hutchinson_divergence, integrate
 
 A = np.array([[0.3, -0.8, 0.1], [0.5, -0.7, 0.2], [-0.4, 0.6, 0.9]])
 X = np.array([1.0, -2.0, 0.5])
@@ -30,7 +30,7 @@ def swirl(x, t):
 @pytest.mark.parametrize("options", [{"rtol": 1e-10, "atol": 1e-10}, {"num_steps": 60}])
 def test_a_linear_field_by_value_and_gradient(options):
     A_, x_ = jnp.asarray(A), jnp.asarray(X)
-    solved = lambda A, x: along(A, x, **options)
+    solved = lambda A, x: along(A, x, **options)[:2]
     exact = lambda A, x: (expm(1.5 * A) @ x, 1.5 * jnp.trace(A))
     for a, b in zip(solved(A_, x_), exact(A_, x_), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-8)
@@ -47,7 +47,7 @@ def test_a_linear_field_by_value_and_gradient(options):
 
 
 def test_float32_reaches_its_tolerance():
-    x, log_det = along(jnp.asarray(A, jnp.float32), jnp.asarray(X, jnp.float32))
+    x, log_det, _ = along(jnp.asarray(A, jnp.float32), jnp.asarray(X, jnp.float32))
     assert x.dtype == log_det.dtype == jnp.float32
     np.testing.assert_allclose(x, expm(1.5 * A) @ X, rtol=1e-4)
     np.testing.assert_allclose(log_det, 1.5 * np.trace(A), rtol=1e-4)
@@ -58,10 +58,10 @@ def test_the_log_determinant_is_that_of_the_map_and_the_way_back_is_the_inverse(
     x = jnp.array([[0.3, -1.0], [2.0, 0.7]])  # an event of any shape
     tight = partial(carry, swirl, rtol=1e-10, atol=1e-10)
     there = lambda x: tight(x, start=0.0, end=1.0)
-    end, log_det = there(x)
+    end, log_det, _ = there(x)
     jacobian = jax.jacrev(lambda flat: jnp.ravel(there(flat.reshape(2, 2))[0]))(jnp.ravel(x))
     np.testing.assert_allclose(log_det, jnp.linalg.slogdet(jacobian)[1], rtol=1e-7)
-    back, back_log_det = tight(end, start=1.0, end=0.0)
+    back, back_log_det, _ = tight(end, start=1.0, end=0.0)
     np.testing.assert_allclose(back, x, rtol=1e-8)
     np.testing.assert_allclose(back_log_det, -log_det, rtol=1e-8)
 
@@ -84,8 +84,8 @@ def test_all_rademacher_directions_average_to_the_exact_divergence():
     np.testing.assert_allclose(estimates.mean(), expected, rtol=1e-12)
     # The field is nonlinear, and yet the path does not depend on the direction: so the solve averages too.
     solve = lambda e: carry(swirl, x, start=0.0, end=1.0, direction=e, rtol=1e-10, atol=1e-10)
-    ends, log_dets = jax.vmap(solve)(directions)
-    end, log_det = carry(swirl, x, start=0.0, end=1.0, rtol=1e-10, atol=1e-10)
+    ends, log_dets, _ = jax.vmap(solve)(directions)
+    end, log_det, _ = carry(swirl, x, start=0.0, end=1.0, rtol=1e-10, atol=1e-10)
     np.testing.assert_allclose(ends, jnp.broadcast_to(end, ends.shape), rtol=1e-8)
     np.testing.assert_allclose(log_dets.mean(), log_det, rtol=1e-8)
     assert jnp.std(log_dets) > 0.1
@@ -95,26 +95,174 @@ def test_all_rademacher_directions_average_to_the_exact_divergence():
 def test_a_gaussian_is_carried_to_a_gaussian():
     # v = x log 3 scales by 3 in unit time, so N(0, I) becomes N(0, 9 I).
     x = jnp.asarray(X)
-    z, log_det = carry(lambda x, t: np.log(3.0) * x, x, start=1.0, end=0.0, rtol=1e-10, atol=1e-10)
+    z, log_det, _ = carry(lambda x, t: np.log(3.0) * x, x, start=1.0, end=0.0, rtol=1e-10, atol=1e-10)
     expected = normal_log_prob(x, jnp.zeros(3), jnp.full(3, np.log(9.0)))
     np.testing.assert_allclose(standard_normal_log_prob(z) + log_det, expected, rtol=1e-9)
 
 
-@pytest.mark.usefixtures("untyped")
-def test_faults():
+def linear_path(A, x, **options):
+    return integrate(lambda x, t: A @ x, x, start=0.5, end=2.0, **options)
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("options", [{"rtol": 1e-10, "atol": 1e-10}, {"num_steps": 60}])
+def test_integrate_is_the_linear_flow_by_value_and_gradient_at_every_time(options):
+    A_, x_, times = jnp.asarray(A), jnp.asarray(X), [0.5, 0.9, 1.7, 1.7, 2.0]
+    solved = lambda A, x: linear_path(A, x, times=times, **options).x
+    exact = lambda A, x: jnp.stack([expm((t - 0.5) * A) @ x for t in times])
+    np.testing.assert_allclose(solved(A_, x_), exact(A_, x_), rtol=2e-7)  # between steps of order four
+    gradients = [
+        jax.jit(jax.grad(lambda A, x, f=f: jnp.sum(jnp.sin(f(A, x))), (0, 1)))(A_, x_)
+        for f in (solved, exact)
+    ]
+    for a, b in zip(*gradients, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("options", [{}, {"num_steps": 8}])
+def test_integrate_runs_backwards_and_is_carry_without_the_volume(options):
+    x = jnp.array([[0.3, -1.0], [2.0, 0.7]])  # an event of any shape
+    times = np.array([1.0, 0.4, 0.0])
+    path, num_calls = integrate(swirl, x, start=1.0, end=0.0, times=times, **options)
+    whole = integrate(swirl, x, start=1.0, end=0.0, **options)
+    assert path.shape == (3, 2, 2)
+    np.testing.assert_array_equal(path[0], x)
+    np.testing.assert_allclose(path[2], whole.x, rtol=1e-12)
+    assert num_calls == whole.num_calls  # saving costs none
+    carried = carry(swirl, x, start=1.0, end=0.0, **options)
+    np.testing.assert_allclose(
+        whole.x, carried.x, rtol=1e-4 if not options else 1e-12
+    )  # their steps may differ
+    # Half way is a start of its own: the way on from there is the same.
+    rest = integrate(swirl, path[1], start=0.4, end=0.0, rtol=1e-10, atol=1e-10).x
+    np.testing.assert_allclose(rest, whole.x, atol=1e-3)
+
+
+def test_integrate_maps_over_events_and_over_times():
+    x = jax.random.normal(jax.random.key(0), (3, 2))
+    times = jnp.array([[0.1, 0.2], [0.3, 1.0], [1.0, 1.0]])
+    solve = lambda x, times: integrate(swirl, x, start=0.0, end=1.0, times=times)
+    batch = jax.jit(jax.vmap(solve))(x, times)
+    for i in range(3):
+        alone = solve(x[i], times[i])
+        np.testing.assert_allclose(batch.x[i], alone.x, rtol=1e-5)
+        assert batch.num_calls[i] == alone.num_calls
+        assert batch.num_calls.dtype == alone.num_calls.dtype == jnp.int32
+
+
+@pytest.mark.parametrize(
+    ("options", "sharp", "compiled"),
+    [
+        ({"num_steps": 5}, 1.0, True),
+        ({}, 1.0, True),
+        ({}, 1.0, False),
+        ({}, 2000.0, True),  # the first steps are refused
+        ({"rtol": 1e-7, "atol": 1e-7, "max_steps": 4}, 3.0, True),  # given up
+    ],
+)
+@pytest.mark.parametrize("solver", ["carry", "hutchinson", "integrate"])
+def test_calls_are_counted_as_they_are_made(solver, options, sharp, compiled):
+    calls = []
+
+    def velocity(x, t):
+        jax.debug.callback(lambda t: calls.append(float(t)), t)
+        return sharp * (jnp.sin(20 * t) - x)
+
+    x, limits = jnp.array([0.3, -1.0]), {"start": 0.25, "end": 0.5, **options}
+    solvers = {
+        "carry": lambda x: carry(velocity, x, **limits).num_calls,
+        "hutchinson": lambda x: carry(velocity, x, direction=jnp.array([1.0, -1.0]), **limits).num_calls,
+        "integrate": lambda x: integrate(velocity, x, **limits).num_calls,
+    }
+    num_calls = (jax.jit(solvers[solver]) if compiled else solvers[solver])(x)
+    jax.effects_barrier()
+    assert num_calls == len(calls) > 6
+    assert num_calls.dtype == jnp.int32
+    if sharp == 2000.0:  # after the six stages of the first try the solver goes back
+        assert calls[7] < calls[6]
+
+
+def test_integrate_never_differentiates_the_velocity():
+    @jax.custom_jvp
+    def velocity(x, t):
+        return jnp.sin(x) * t
+
+    @velocity.defjvp
+    def refuse(primals, tangents):
+        raise AssertionError("a derivative was asked for")
+
     x = jnp.ones(2)
-    go = partial(carry, start=0.0, end=1.0)
+    for options in ({}, {"num_steps": 3}, {"times": [0.5]}):
+        integrate(velocity, x, start=0.0, end=1.0, **options)
+    with pytest.raises(AssertionError, match="a derivative was asked for"):
+        carry(velocity, x, start=0.0, end=1.0)
+
+
+def test_steps_by_tolerance_compile_no_callback():
+    for solver in (carry, integrate):
+        program = jax.make_jaxpr(lambda x, solver=solver: solver(swirl, x, start=0.0, end=1.0))(jnp.ones(2))
+        assert "callback" not in str(program)
+
+
+@pytest.mark.usefixtures("untyped", "x64")
+@pytest.mark.parametrize("solver", [carry, integrate])
+@pytest.mark.parametrize("num_steps", [None, 4])
+def test_a_velocity_of_another_dtype_is_refused(solver, num_steps):
+    rate = jnp.array([2.0])
+    velocity = lambda x, t: jnp.float64(rate) * x.astype(float)
+    with pytest.raises(TypeError, match="velocity float64, x float32"):
+        solver(velocity, jnp.ones(1, jnp.float32), start=0.0, end=1.0, num_steps=num_steps)
+
+
+@pytest.mark.usefixtures("untyped")
+@pytest.mark.parametrize("solver", [carry, integrate])
+def test_faults(solver):
+    x = jnp.ones(2)
+    go = partial(solver, start=0.0, end=1.0)
     with pytest.raises(ValueError, match=r"x \(2,\), velocity \(1,\)"):
         go(lambda x, t: x[:1], x)
-    with pytest.raises(ValueError, match=r"x \(2,\), direction \(3,\)"):
-        go(lambda x, t: x, x, direction=jnp.ones(3))
     with pytest.raises(ValueError, match="num_steps must be at least 1; got 0"):
         go(lambda x, t: x, x, num_steps=0)
     with pytest.raises(TypeError, match="x must be float32 or float64"):
         go(lambda x, t: x, x.astype(jnp.bfloat16))
+    with pytest.raises(ValueError, match="x must not be NaN"):
+        go(lambda x, t: x, x.at[1].set(jnp.nan))
     stiff = lambda x: go(lambda x, t: 1e4 * x, x, max_steps=5)
     with pytest.raises(ValueError, match=r"the solver must reach t = 1.0 within 5 steps; got 5"):
         stiff(x)
     with pytest.raises(ValueError, match=r"the solver must reach t = 1.0 within 5 steps; got 5"):
         genjax.checked(stiff)(x)
-    assert all(jnp.isnan(leaf).all() for leaf in jax.jit(stiff)(x))
+    *values, num_calls = jax.jit(stiff)(x)
+    assert all(jnp.isnan(leaf).all() for leaf in values)
+    assert num_calls == 31
+
+
+@pytest.mark.usefixtures("untyped")
+def test_a_direction_of_another_shape_is_refused():
+    with pytest.raises(ValueError, match=r"x \(2,\), direction \(3,\)"):
+        carry(swirl, jnp.ones(2), start=0.0, end=1.0, direction=jnp.ones(3))
+
+
+@pytest.mark.usefixtures("untyped")
+def test_times_out_of_order_or_range_are_refused():
+    solve = lambda times: integrate(swirl, jnp.ones(2), start=0.0, end=1.0, times=times).x
+    for times, message in (
+        (
+            [0.5, 0.2],
+            r"times must run from start to end in the order of travel; got 0\.2\S* at flat position 1",
+        ),
+        ([-0.1, 0.2], r"got -0\.1\S* at flat position 0"),
+        ([0.5, 1.5], r"got 1\.5 at flat position 1"),
+        ([0.5, np.nan], r"got nan at flat position 1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            solve(times)
+        with pytest.raises(ValueError, match=message):
+            jax.jit(lambda times=times: solve(times))()  # a constant is seen while tracing
+        with pytest.raises(ValueError, match=message):
+            genjax.checked(solve)(jnp.array(times))
+        assert jnp.isnan(jax.jit(solve)(jnp.array(times))).all()
+    for times in ([], 0.5, [[0.5]]):
+        with pytest.raises(ValueError, match="times must be a vector of at least one time; got shape"):
+            solve(times)

@@ -89,13 +89,13 @@ class TwoSpirals:
 
 
 def _moons(v: Float[Array, ""]) -> Float[Array, "2 2"]:
-    """The two centres at θ = π v."""
+    """The two centers at θ = π v."""
     c, s = jnp.cos(math.pi * v), jnp.sin(math.pi * v)
     return jnp.stack([jnp.stack([c, s]), jnp.stack([1 - c, 0.5 - s])])
 
 
 def _spirals(v: Float[Array, ""]) -> Float[Array, "2 2"]:
-    """The two centres ±c(v)."""
+    """The two centers ±c(v)."""
     c = math.pi * v * jnp.stack([-jnp.cos(3 * math.pi * v), jnp.sin(3 * math.pi * v)])
     return jnp.stack([c, -c])
 
@@ -106,8 +106,8 @@ def _sample_curves(
     """A point near one of the two curves for each place v."""
     key_curve, key_noise = jax.random.split(key)
     first, second = jnp.moveaxis(jax.vmap(curves)(v), 1, 0)
-    centre = jnp.where(jax.random.bernoulli(key_curve, shape=(len(v), 1)), first, second)
-    return centre + noise * jax.random.normal(key_noise, centre.shape)
+    center = jnp.where(jax.random.bernoulli(key_curve, shape=(len(v), 1)), first, second)
+    return center + noise * jax.random.normal(key_noise, center.shape)
 
 
 def _curves_log_prob(
@@ -124,5 +124,5 @@ def _curves_log_prob(
     nodes, weights = np.polynomial.legendre.leggauss(32)
     v = ((np.arange(num_panels)[:, None] + (nodes + 1) / 2) / num_panels).ravel()
     log_weights = np.log(np.tile(weights, num_panels) * density(v))
-    centres = jax.vmap(curves)(jnp.asarray(v, x.dtype))
-    return gaussians_log_prob(x, np.repeat(log_weights, 2), jnp.reshape(centres, (-1, 2)), noise)
+    centers = jax.vmap(curves)(jnp.asarray(v, x.dtype))
+    return gaussians_log_prob(x, np.repeat(log_weights, 2), jnp.reshape(centers, (-1, 2)), noise)

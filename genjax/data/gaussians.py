@@ -104,20 +104,20 @@ class GaussianGrid:
 
 
 def gaussians_log_prob(
-    x: Float[Array, "2"], logits: np.ndarray, centres: np.ndarray | Array, std: float
+    x: Float[Array, "2"], logits: np.ndarray, centers: np.ndarray | Array, std: float
 ) -> Float[Array, ""]:
     """Log-density of a mixture of round Gaussians of one width."""
     log_var = jnp.asarray(2 * math.log(std), x.dtype)
-    component = lambda x, centre: normal_log_prob(x, centre, log_var)
-    return mixture_log_prob(component, x, jnp.asarray(logits, x.dtype), jnp.asarray(centres, x.dtype))
+    component = lambda x, center: normal_log_prob(x, center, log_var)
+    return mixture_log_prob(component, x, jnp.asarray(logits, x.dtype), jnp.asarray(centers, x.dtype))
 
 
-def _sample_gaussians(key: PRNGKeyArray, n: int, centres: np.ndarray, std: float) -> Float[Array, "n 2"]:
+def _sample_gaussians(key: PRNGKeyArray, n: int, centers: np.ndarray, std: float) -> Float[Array, "n 2"]:
     """Points of a mixture of equal round Gaussians."""
     key_mode, key_noise = jax.random.split(key)
-    mode = jax.random.randint(key_mode, (n,), 0, len(centres))
+    mode = jax.random.randint(key_mode, (n,), 0, len(centers))
     noise = jax.random.normal(key_noise, (n, 2))
-    return jnp.asarray(centres, noise.dtype)[mode] + std * noise
+    return jnp.asarray(centers, noise.dtype)[mode] + std * noise
 
 
 def check_positive(**values: float) -> None:

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, Shaped
 
 from genjax._checks import check_full_precision, check_key, check_scalar, check_values
 from genjax.energy._energies import EnergyFn, energy_of
+from genjax.energy.partition import LogPartition
 
 __all__ = ["AnnealedRun", "Bracket", "annealed_bracket", "annealed_importance_sampling", "geometric_path"]
 
@@ -25,7 +26,8 @@ class AnnealedRun(NamedTuple):
         x: where the chains ended, `[n, ...]`; weighted by w they follow the last distribution.
 
     >>> run = AnnealedRun(log_weights=jnp.log(jnp.array([1.0, 3.0])), x=jnp.zeros(2))
-    >>> print(f"{run.log_ratio:.4f} {run.standard_error:.4f} {run.effective_sample_size:.1f}")
+    >>> log_z, error = run.log_partition(base_log_z=0.0)
+    >>> print(f"{log_z:.4f} {error:.4f} {run.effective_sample_size:.1f}")
     0.6931 0.5000 1.6
     """
 
@@ -43,35 +45,36 @@ class AnnealedRun(NamedTuple):
         weights = jnp.exp(self.log_weights - jnp.max(self.log_weights))
         return jnp.std(weights, ddof=1) / (jnp.mean(weights) * math.sqrt(weights.size))
 
+    def log_partition(self, *, base_log_z: float | Float[Array, ""]) -> LogPartition:
+        """The estimate of log Z(last β) and its standard error, where log Z(first β) is `base_log_z`, in nats."""
+        check_scalar("base_log_z", base_log_z)
+        return LogPartition(base_log_z + self.log_ratio, self.standard_error)
+
     @property
     def effective_sample_size(self) -> Array:
-        """(Σ w)² / Σ w², in chains."""
+        """The effective number of chains, (Σ w)² / Σ w²."""
         return jnp.exp(2 * jax.nn.logsumexp(self.log_weights) - jax.nn.logsumexp(2 * self.log_weights))
 
 
 class Bracket(NamedTuple):
-    """Stochastic bounds on log Z, in nats: E[lower] ≤ log Z ≤ E[upper].
+    """Stochastic bounds on log Z, in nats: E[lower.log_z] ≤ log Z ≤ E[upper.log_z].
 
     Args:
-        lower: the estimate of the forward run.
-        upper: the estimate of the reverse run.
-        lower_error: standard error of `lower`.
-        upper_error: standard error of `upper`.
+        lower: the estimate of the forward run and its standard error.
+        upper: the estimate of the reverse run and its standard error.
 
-    >>> ends = Bracket(jnp.array(1.0), jnp.array(1.25), jnp.array(0.1), jnp.array(0.1))
+    >>> ends = Bracket(LogPartition(jnp.array(1.0), jnp.array(0.1)), LogPartition(jnp.array(1.25), jnp.array(0.1)))
     >>> print(ends.gap)
     0.25
     """
 
-    lower: Array
-    upper: Array
-    lower_error: Array
-    upper_error: Array
+    lower: LogPartition
+    upper: LogPartition
 
     @property
     def gap(self) -> Array:
         """Upper less lower: negative only by chance, zero in the limit of slow annealing."""
-        return self.upper - self.lower
+        return self.upper.log_z - self.lower.log_z
 
 
 def geometric_path(base_energy_fn: EnergyFn, energy_fn: EnergyFn) -> PathEnergy:
@@ -128,11 +131,11 @@ def annealed_importance_sampling(
         energy_fn: `energy_fn(x, beta) -> scalar`, in nats, one state: the path, e.g. a `geometric_path`. An energy
             of +∞ on the way gives the chain the weight zero.
         transition: `transition(key, x, beta) -> x`, one state: leaves exp(−E(· ; β)) invariant.
-        x: exact samples of p(· ; β_0), one a chain, `[n, ...]`.
+        x: exact samples of p(· ; β_0), one per chain, `[n, ...]`.
         betas: the schedule, `[k]`, in the order it is run through: from 0 to 1 forward, from 1 to 0 in reverse.
 
     Returns:
-        `AnnealedRun(log_weights, x)`.
+        `AnnealedRun(log_weights, x)`, whose `log_partition(base_log_z=...)` is the estimate of log Z.
 
     Raises:
         TypeError: the key is not typed, or `betas` is not float32 or float64.
@@ -147,8 +150,9 @@ def annealed_importance_sampling(
     >>> key_x, key = jax.random.split(jax.random.key(0))
     >>> run = annealed_importance_sampling(
     ...     key, path, move, jax.random.normal(key_x, (1000, 1)), jnp.linspace(0.0, 1.0, 50))
-    >>> print(f"{run.log_ratio:.2f} +- {run.standard_error:.2f}, exactly {jnp.log(2.0):.2f}")
-    0.69 +- 0.01, exactly 0.69
+    >>> log_z, error = run.log_partition(base_log_z=jnp.log(2 * jnp.pi) / 2)
+    >>> print(f"{log_z:.2f} +- {error:.2f}, exactly {jnp.log(8 * jnp.pi) / 2:.2f}")
+    1.61 +- 0.01, exactly 1.61
     """
     check_key(key)
     check_full_precision(betas=betas)
@@ -193,7 +197,7 @@ def annealed_bracket(
     *,
     base_log_z: float | Float[Array, ""],
 ) -> Bracket:
-    """Log Z between a forward and a reverse run of annealed importance sampling.
+    """Bracket log Z between a forward and a reverse run of annealed importance sampling.
 
     lower = log Z_0 + log mean w(0 → 1), upper = log Z_0 − log mean w(1 → 0); E[lower] ≤ log Z ≤ E[upper]
 
@@ -201,13 +205,13 @@ def annealed_bracket(
         key: one key, for both runs.
         energy_fn: `energy_fn(x, beta) -> scalar`, in nats: the path from the base at 0 to the model at 1.
         transition: `transition(key, x, beta) -> x`: leaves exp(−E(· ; β)) invariant.
-        x_base: exact samples of the base, one a chain, `[n, ...]`.
+        x_base: exact samples of the base, one per chain, `[n, ...]`.
         x_model: samples of the model, `[n, ...]`; `upper` is a bound as far as they are exact.
         betas: the schedule from 0 to 1, `[k]`; the reverse run takes it backwards.
         base_log_z: log Z_0, the base's own, in nats (zero for a normalised density).
 
     Returns:
-        `Bracket(lower, upper, lower_error, upper_error)`, in nats.
+        `Bracket(lower, upper)`, each end a `LogPartition(log_z, error)`, in nats.
 
     Raises:
         TypeError: as `annealed_importance_sampling`.
@@ -221,7 +225,7 @@ def annealed_bracket(
     >>> x = jax.random.normal(jax.random.key(0), (500, 1))
     >>> ends = annealed_bracket(jax.random.key(1), path, exact_move, x, 2 * x, jnp.linspace(0.0, 1.0, 200),
     ...                         base_log_z=0.0)
-    >>> print(f"{ends.lower:.1f} {jnp.log(2.0):.1f} {ends.upper:.1f}")
+    >>> print(f"{ends.lower.log_z:.1f} {jnp.log(2.0):.1f} {ends.upper.log_z:.1f}")
     0.7 0.7 0.7
     """
     check_key(key)
@@ -234,8 +238,6 @@ def annealed_bracket(
     forward = annealed_importance_sampling(key_forward, energy_fn, transition, x_base, betas)
     reverse = annealed_importance_sampling(key_reverse, energy_fn, transition, x_model, betas[::-1])
     return Bracket(
-        base_log_z + forward.log_ratio,
-        base_log_z - reverse.log_ratio,
-        forward.standard_error,
-        reverse.standard_error,
+        forward.log_partition(base_log_z=base_log_z),
+        LogPartition(base_log_z - reverse.log_ratio, reverse.standard_error),
     )

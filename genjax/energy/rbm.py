@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from genjax._checks import check_count, check_full_precision, check_key, check_same_shape, check_values
 from genjax.energy._energies import energies_of
 from genjax.energy.annealing import Bracket, annealed_bracket
-from genjax.energy.partition import log_partition_enumeration
+from genjax.energy.partition import LogPartition, log_partition_enumeration
 
 __all__ = ["RestrictedBoltzmann", "base_rate_logits", "boltzmann_bracket"]
 
@@ -32,7 +32,7 @@ class RestrictedBoltzmann:
     Source: Smolensky (1986); Hinton (2002), section 5.
 
     >>> rbm = RestrictedBoltzmann(weights=jnp.zeros((3, 2)), visible_bias=jnp.zeros(3), hidden_bias=jnp.zeros(2))
-    >>> print(f"{rbm.log_partition():.4f} {5 * jnp.log(2.0):.4f}")
+    >>> print(f"{rbm.log_partition().log_z:.4f} {5 * jnp.log(2.0):.4f}")
     3.4657 3.4657
     """
 
@@ -41,17 +41,17 @@ class RestrictedBoltzmann:
     hidden_bias: Array
 
     def energy(self, v: Array, h: Array) -> Float[Array, ""]:
-        """E(v, h) of one joint state, in nats."""
+        """The energy E(v, h) of one joint state, in nats."""
         v, h = _binary("v", v, self.visible_bias), _binary("h", h, self.hidden_bias)
         return -(v @ self.weights @ h + self.visible_bias @ v + self.hidden_bias @ h)
 
     def free_energy(self, v: Array) -> Float[Array, ""]:
-        """F(v) of one visible state, in nats: p(v) = exp(−F(v)) / Z."""
+        """The free energy F(v) of one visible state, in nats: p(v) = exp(−F(v)) / Z."""
         v = _binary("v", v, self.visible_bias)
         return -(self.visible_bias @ v) - jnp.sum(jax.nn.softplus(self.hidden_bias + v @ self.weights))
 
     def gibbs(self, key: PRNGKeyArray, v: Array, *, num_steps: int = 1) -> Float[Array, " n"]:
-        """Block-Gibbs steps h ~ p(h|v), v ~ p(v|h), which leave p(v) invariant: CD-k takes k of them."""
+        """Take block-Gibbs steps h ~ p(h|v), v ~ p(v|h), which leave p(v) invariant: CD-k takes k of them."""
         check_key(key)
         check_count(num_steps=num_steps)
         v = _binary("v", v, self.visible_bias)
@@ -74,17 +74,17 @@ class RestrictedBoltzmann:
         visible_bias = (1 - beta) * base_bias + beta * self.visible_bias
         return RestrictedBoltzmann(beta * self.weights, visible_bias, beta * self.hidden_bias)
 
-    def log_partition(self) -> Float[Array, ""]:
-        """Log Z in nats, exact: a sum over the states of the smaller side, the other summed in closed form."""
+    def log_partition(self) -> LogPartition:
+        """The exact log Z in nats: a sum over the states of the smaller side, the other summed in closed form."""
         side = self._smaller_side()
         return log_partition_enumeration(side._indexed_free_energy, side._states())
 
     def log_prob(self, v: Array) -> Float[Array, ""]:
-        """Log p(v) = −F(v) − log Z in nats, exact; bind `log_partition()` once where many are wanted."""
-        return -self.free_energy(v) - self.log_partition()
+        """The exact log p(v) = −F(v) − log Z in nats; bind `log_partition()` once where many are wanted."""
+        return -self.free_energy(v) - self.log_partition().log_z
 
     def sample_exact(self, key: PRNGKeyArray, n: int) -> Float[Array, "n_samples n"]:
-        """N independent draws of v, `[n, visible]`, exact: the smaller side from its table, then the other."""
+        """Draw v independently n times, `[n, visible]`, exactly: the smaller side from its table, then the other."""
         check_key(key)
         check_count(n=n)
         side = self._smaller_side()
@@ -101,7 +101,7 @@ class RestrictedBoltzmann:
         return jax.vmap(self._visible)(jax.random.split(key_visible, n), units)
 
     def _visible(self, key: PRNGKeyArray, h: Array) -> Array:
-        """V ~ p(v|h)."""
+        """Draw v ~ p(v|h)."""
         return _bernoulli(key, self.visible_bias + self.weights @ h)
 
     def _smaller_side(self) -> "RestrictedBoltzmann":
@@ -172,7 +172,7 @@ def boltzmann_bracket(
     num_chains: int,
     num_sweeps: int = 1,
 ) -> Bracket:
-    """Log Z of a restricted Boltzmann machine between a forward and a reverse annealed run.
+    """Bracket log Z of a restricted Boltzmann machine between a forward and a reverse annealed run.
 
     p_β(v) ∝ Σ_h exp((1 − β) b_0ᵀ v − β E(v, h)), log Z_0 = m log 2 + Σ_i softplus(b_0,i)
 
@@ -188,7 +188,7 @@ def boltzmann_bracket(
         num_sweeps: Gibbs steps at each β; a sharply trained machine mixes slowly near β = 1 and gains by more.
 
     Returns:
-        `Bracket(lower, upper, lower_error, upper_error)`, in nats.
+        `Bracket(lower, upper)`, each end a `LogPartition(log_z, error)`, in nats.
 
     Raises:
         TypeError: the key is not typed, or a dtype is not floating point.
@@ -198,7 +198,7 @@ def boltzmann_bracket(
 
     >>> rbm = RestrictedBoltzmann(jnp.array([[1.0], [-2.0]]), jnp.zeros(2), jnp.ones(1))
     >>> ends = boltzmann_bracket(jax.random.key(0), rbm, jnp.zeros(2), jnp.linspace(0.0, 1.0, 100), num_chains=500)
-    >>> print(f"{ends.lower:.2f} {rbm.log_partition():.2f} {ends.upper:.2f}")
+    >>> print(f"{ends.lower.log_z:.2f} {rbm.log_partition().log_z:.2f} {ends.upper.log_z:.2f}")
     2.74 2.74 2.74
     """
     check_key(key)

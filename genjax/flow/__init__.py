@@ -15,7 +15,7 @@ from genjax.flow.actnorm import fit_actnorm
 from genjax.flow.bijector import Bijector, log_prob, negative_log_likelihood
 from genjax.flow.channels import ActNorm, InvertibleLinear, Permutation, Squeeze, invertible_linear
 from genjax.flow.compose import Chain, Fixed, Invert, Split
-from genjax.flow.conditional import Conditional, given
+from genjax.flow.context import ContextConditioner, given
 from genjax.flow.continuous import ContinuousFlow
 from genjax.flow.coupling import Coupling, MaskedAutoregressive, channel_mask, checkerboard_mask
 from genjax.flow.diagnostics import CheckReport, check
@@ -29,7 +29,7 @@ __all__ = [
     "Bijector",
     "Chain",
     "CheckReport",
-    "Conditional",
+    "ContextConditioner",
     "ContinuousFlow",
     "Coupling",
     "Fixed",

@@ -38,6 +38,7 @@ class Bijector(Protocol):
 def log_prob(
     bijector: Bijector,
     x: Float[Array, "*event"],
+    *,
     base_log_prob: Callable[[Array], Array] = standard_normal_log_prob,
 ) -> Float[Array, ""]:
     """Exact log-density of data under a flow: the change of variables.
@@ -101,4 +102,4 @@ def negative_log_likelihood(
     >>> print(f"{negative_log_likelihood(Affine(jnp.zeros(2), jnp.zeros(2)), jnp.zeros(2)):.4f}")
     1.8379
     """
-    return -log_prob(bijector, x, base_log_prob)
+    return -log_prob(bijector, x, base_log_prob=base_log_prob)

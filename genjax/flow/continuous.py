@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import jax
 from jaxtyping import Array, Float
 
-from genjax.transport import Velocity, carry
+from genjax.transport import Integrated, Velocity, carry, integrate
 
 __all__ = ["ContinuousFlow"]
 
@@ -17,13 +17,15 @@ class ContinuousFlow:
 
     dx/dt = v(x, t), log |det dx(0)/dx(1)| = −∫₀¹ ∇·v(x(t), t) dt
 
-    The divergence costs one directional derivative a dimension. Along a `direction` e of independent signs it costs
+    The divergence costs one directional derivative per dimension. Along a `direction` e of independent signs it costs
     one in all, and `log_det` becomes an unbiased estimate of itself. A direction is no parameter but a draw, one for
     each solve: it is None in the flow that is trained, and is put in for one loss,
 
         def loss(key, flow, x):                                      # ONE example
             e = jax.random.rademacher(key, x.shape, x.dtype)
             return negative_log_likelihood(dataclasses.replace(flow, direction=e), x)
+
+    A sample alone needs no divergence: `integrate(z)` is `forward(z)` without it.
 
     Gradients go through the solver's steps, in reverse mode alone. By default the solver chooses its steps, and
     `inverse` undoes `forward` to its tolerances; a fixed `num_steps` makes each a smooth function of its argument.
@@ -32,8 +34,8 @@ class ContinuousFlow:
         velocity: `velocity(x, t) -> v`, of the shape of `x`: a `Bound`, so that its parameters are the flow's.
         direction: e, of the event's shape, or None for the exact divergence.
         num_steps: a fixed number of steps, or None for steps by the tolerances; static.
-        rtol: relative tolerance a step; static.
-        atol: absolute tolerance a step; static.
+        rtol: relative tolerance per step; static.
+        atol: absolute tolerance per step; static.
 
     Source: Chen et al. (2018), section 4; the estimate: Grathwohl et al. (2019), section 3.1.
 
@@ -58,6 +60,12 @@ class ContinuousFlow:
         """Data to noise."""
         return self._carry(x, start=0.0, end=1.0)
 
+    def integrate(self, z: Float[Array, "*event"]) -> Integrated:
+        """Noise to data without the divergence, for samples alone."""
+        return integrate(
+            self.velocity, z, start=1.0, end=0.0, num_steps=self.num_steps, rtol=self.rtol, atol=self.atol
+        )
+
     def _carry(self, x: Array, *, start: float, end: float) -> tuple[Array, Array]:
         return carry(
             self.velocity,
@@ -68,4 +76,4 @@ class ContinuousFlow:
             num_steps=self.num_steps,
             rtol=self.rtol,
             atol=self.atol,
-        )
+        )[:2]

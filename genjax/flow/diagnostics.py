@@ -59,7 +59,7 @@ def check(
         tolerance: on each of the three errors; 1e-4 in float32 and 1e-9 in float64 by default.
         grid_limits: ends of the interval, the same in every dimension, over which the density of an event of one or
             two dimensions is summed, in cells by their midpoints.
-        grid_size: cells a dimension.
+        grid_size: cells per dimension.
 
     Returns:
         `CheckReport`. The mass is reported and not judged: it is less than 1 if the grid is too small.
@@ -133,8 +133,8 @@ def _listed(event: Array) -> str:
 
 def _mass(bijector: Bijector, x: Array, lower: float, upper: float, grid_size: int) -> float:
     cell = (upper - lower) / grid_size
-    centres = lower + cell * (np.arange(grid_size) + 0.5)
-    points = np.array(list(itertools.product(centres, repeat=x.size))).reshape(-1, *x.shape)
+    centers = lower + cell * (np.arange(grid_size) + 0.5)
+    points = np.array(list(itertools.product(centers, repeat=x.size))).reshape(-1, *x.shape)
     grid = jnp.asarray(points, x.dtype)
     density = jax.jit(lambda grid: jax.lax.map(partial(log_prob, bijector), grid, batch_size=4096))
     log_probs = np.asarray(density(grid), np.float64)

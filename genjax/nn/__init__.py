@@ -1,6 +1,5 @@
 """Flax NNX networks of one example, used as pure functions of a plain dictionary of parameters."""
 
-from genjax.nn.batch_norm import FlowBatchNorm, batch_inverse, identity_batch_norm, with_statistics
 from genjax.nn.continuous import continuous_flow
 from genjax.nn.conv import ConvDecoder, ConvEncoder
 from genjax.nn.flows import (
@@ -32,12 +31,10 @@ __all__ = [
     "CausalTransformer",
     "ConvDecoder",
     "ConvEncoder",
-    "FlowBatchNorm",
     "GaussianMLP",
     "Head",
     "LatentModel",
     "MaskedMLP",
-    "batch_inverse",
     "bernoulli_head",
     "continuous_flow",
     "conv_latent_model",
@@ -45,7 +42,6 @@ __all__ = [
     "functional",
     "glow",
     "identity_actnorm",
-    "identity_batch_norm",
     "latent_model",
     "logistic_mixture_logits",
     "logistic_mixture_parameters",
@@ -54,5 +50,4 @@ __all__ = [
     "real_nvp",
     "spline_autoregressive_flow",
     "spline_coupling_flow",
-    "with_statistics",
 ]

@@ -37,8 +37,8 @@ def continuous_flow(
         num_dims: the length of a data vector.
         hidden: widths of the hidden layers.
         num_steps: a fixed number of the solver's steps, or None for steps by the tolerances.
-        rtol: relative tolerance a step.
-        atol: absolute tolerance a step.
+        rtol: relative tolerance per step.
+        atol: absolute tolerance per step.
 
     Returns:
         A bijector of vectors, near the identity.

@@ -21,7 +21,7 @@ from genjax.flow import (
     ActNorm,
     Bijector,
     Chain,
-    Conditional,
+    ContextConditioner,
     Coupling,
     MaskedAutoregressive,
     Permutation,
@@ -101,7 +101,7 @@ def real_nvp(
         num_dims: the length of a data vector, at least 2.
         num_layers: coupling layers; two move every coordinate once.
         hidden: widths of the perceptrons' hidden layers.
-        norm: `norm(num_dims) -> bijector`, put between layers: `identity_actnorm`, `identity_batch_norm` or None.
+        norm: `norm(num_dims) -> bijector`, put between layers: `identity_actnorm` or None.
         num_context: where positive, the conditioners also read a context vector of this length, bound by
             `genjax.flow.given`.
 
@@ -133,7 +133,7 @@ def spline_autoregressive_flow(
 ) -> Chain:
     """The autoregressive neural spline flow: every coordinate moves along a spline that those before it decide.
 
-    The order is reversed from layer to layer. Densities take one pass of each network; samples one a coordinate.
+    The order is reversed from layer to layer. Densities take one pass of each network; samples one per coordinate.
 
     Args:
         key: one key; draws the networks' weights.
@@ -188,7 +188,7 @@ def maf(
 ) -> Chain:
     """The masked autoregressive flow: every coordinate is shifted and scaled as those before it decide.
 
-    The order is reversed from layer to layer. Densities take one pass of each network; samples one a coordinate.
+    The order is reversed from layer to layer. Densities take one pass of each network; samples one per coordinate.
     The log-scale of a layer is 5 tanh(raw / 5), bounded smoothly (`genjax.flow.affine`).
 
     Args:
@@ -198,8 +198,8 @@ def maf(
         hidden: widths of the hidden layers of each `MaskedMLP`.
         degrees: `degrees(num_dims, hidden)`, the connectivity: `genjax.autoregressive.sequential_degrees`, or
             `functools.partial(random_degrees, key)` for one draw that all layers share.
-        norm: `norm(num_dims) -> bijector`, put between layers: `identity_actnorm`, `identity_batch_norm` (the
-            paper's) or None.
+        norm: `norm(num_dims) -> bijector`, put between layers: `identity_actnorm` or None. (The paper's is batch
+            normalization, which couples examples.)
 
     Returns:
         A bijector of vectors, near the identity.
@@ -250,7 +250,7 @@ def _perceptrons(
     init, apply, with_context = _mlp(num_dims + num_context, hidden, num_dims * num_outputs)
     all_params = [near_zero(init(k)) for k in jax.random.split(key, num_layers)]
     if num_context:
-        return [Conditional(Bound(params, with_context)) for params in all_params]
+        return [ContextConditioner(Bound(params, with_context)) for params in all_params]
     return [Bound(params, apply) for params in all_params]
 
 

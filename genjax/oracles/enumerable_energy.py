@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Integer, PRNGKeyArray
 
 from genjax._checks import check_count, check_float, check_integer, check_key, check_scalar, check_values
+from genjax.energy import LogPartition
 
 __all__ = ["EnumerableEnergy"]
 
@@ -25,7 +26,7 @@ class EnumerableEnergy:
             parameter, `jax.grad` of `log_prob` through `tabulate` is the exact gradient of the log-likelihood.
 
     >>> model = EnumerableEnergy(energies=jnp.log(jnp.array([1.0, 2.0, 4.0])))
-    >>> print(f"{jnp.exp(model.log_partition()):.4f} {jnp.exp(model.log_prob(jnp.array([2]))):.4f}")
+    >>> print(f"{jnp.exp(model.log_partition().log_z):.4f} {jnp.exp(model.log_prob(jnp.array([2]))):.4f}")
     1.7500 0.1429
     """
 
@@ -46,7 +47,7 @@ class EnumerableEnergy:
         return _states(self.energies.shape)
 
     def energy(self, x: Integer[Array, " d"]) -> Float[Array, ""]:
-        """E(x), in nats."""
+        """The energy of x, in nats."""
         check_integer(x=x)
         shape = jnp.asarray(self.energies.shape)
         if jnp.shape(x) != shape.shape:
@@ -58,20 +59,21 @@ class EnumerableEnergy:
         check_values("x", x, inside, f"be a state of the table {self.energies.shape}")
         return jnp.where(jnp.all(inside), self._valid()[tuple(x)], jnp.nan)
 
-    def log_partition(self) -> Float[Array, ""]:
-        """Log Z, in nats."""
-        return jax.nn.logsumexp(-self._valid())
+    def log_partition(self) -> LogPartition:
+        """The exact log Z, in nats."""
+        log_z = jax.nn.logsumexp(-self._valid())
+        return LogPartition(log_z, jnp.zeros_like(log_z))
 
     def log_prob(self, x: Integer[Array, " d"]) -> Float[Array, ""]:
-        """Log p(x), in nats."""
-        return -self.energy(x) - self.log_partition()
+        """The log-probability of x, in nats."""
+        return -self.energy(x) - self.log_partition().log_z
 
     def probabilities(self) -> Float[Array, "..."]:
-        """P of every state, of the table's shape."""
-        return jnp.exp(-self._valid() - self.log_partition())
+        """The probability of every state, of the table's shape."""
+        return jnp.exp(-self._valid() - self.log_partition().log_z)
 
     def expectation(self, fn: Callable[[Array], Array]) -> Array:
-        """E_p[fn(x)] for `fn(x)` of one integer state, of any floating-point shape."""
+        """The expectation E_p[fn(x)] for `fn(x)` of one integer state, of any floating-point shape."""
         return jnp.tensordot(jnp.ravel(self.probabilities()), jax.vmap(fn)(self.states), axes=1)
 
     def moments(self) -> tuple[Float[Array, " d"], Float[Array, "d d"]]:
@@ -82,7 +84,7 @@ class EnumerableEnergy:
         return mean, self.expectation(lambda x: jnp.outer(deviation(x), deviation(x)))
 
     def sample(self, key: PRNGKeyArray, n: int) -> Integer[Array, "n d"]:
-        """N draws of x, `[n, d]`."""
+        """Draw x n times, `[n, d]`."""
         check_key(key)
         check_count(n=n)
         return self.states[jax.random.categorical(key, -jnp.ravel(self._valid()), shape=(n,))]

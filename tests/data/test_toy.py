@@ -92,9 +92,9 @@ def test_single_precision_under_jit_and_vmap_agrees_with_double(name):
     np.testing.assert_allclose(single, double, atol=2e-4)
 
 
-def reference(x, centres, log_weights, noise):
+def reference(x, centers, log_weights, noise):
     """Log-density of a mixture of round Gaussians, in NumPy."""
-    squared = ((x[:, None] - centres) ** 2).sum(-1)
+    squared = ((x[:, None] - centers) ** 2).sum(-1)
     components = log_weights - squared / (2 * noise**2) - math.log(2 * math.pi * noise**2)
     return scipy.special.logsumexp(components, axis=1) - scipy.special.logsumexp(log_weights)
 
@@ -127,15 +127,15 @@ def spiral_nodes(num_nodes):
 )
 def test_quadrature_has_converged_up_to_ten_standard_deviations(kind, noise, nodes, num_nodes, x64):
     density = kind(noise=noise)
-    centres, weights = nodes(num_nodes)
+    centers, weights = nodes(num_nodes)
     rng = np.random.default_rng(0)
-    tips = centres[np.linspace(0, len(centres) - 1, 4).astype(int)]
+    tips = centers[np.linspace(0, len(centers) - 1, 4).astype(int)]
     angle = rng.uniform(0, 2 * math.pi, 60)
-    place = np.concatenate([tips.repeat(5, axis=0), rng.choice(centres, 40)])
+    place = np.concatenate([tips.repeat(5, axis=0), rng.choice(centers, 40)])
     for distance in (0, 3, 10):
         x = place + distance * noise * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
         np.testing.assert_allclose(
-            log_probs(density, x), reference(x, centres, np.log(weights), noise), atol=1e-6
+            log_probs(density, x), reference(x, centers, np.log(weights), noise), atol=1e-6
         )
 
 

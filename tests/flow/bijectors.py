@@ -11,7 +11,7 @@ from genjax.flow import (
     ActNorm,
     Affine,
     Chain,
-    Conditional,
+    ContextConditioner,
     Coupling,
     Fixed,
     Invert,
@@ -104,9 +104,9 @@ def conditional(rng):
     net = Bound(dense(rng, 3 + 2, 6), perceptron)
     layers = Chain(
         (
-            Coupling(Conditional(net), affine, (False, False, False)),
-            Coupling(Conditional(net), affine, FIRST),
-            MaskedAutoregressive(Conditional(Bound(made(rng, 3, 2, 2), causal)), affine),
+            Coupling(ContextConditioner(net), affine, (False, False, False)),
+            Coupling(ContextConditioner(net), affine, FIRST),
+            MaskedAutoregressive(ContextConditioner(Bound(made(rng, 3, 2, 2), causal)), affine),
         )
     )
     return given(layers, array(rng, 2))

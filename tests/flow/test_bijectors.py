@@ -160,5 +160,5 @@ def test_the_base_may_be_another_density():
     flow, x = build("Affine"), jnp.array([0.3, -1.0, 2.0])
     logistic = lambda z: jnp.sum(jax.nn.log_sigmoid(z) + jax.nn.log_sigmoid(-z))
     z, log_det = flow.inverse(x)
-    np.testing.assert_allclose(log_prob(flow, x, logistic), logistic(z) + log_det, rtol=1e-6)
-    np.testing.assert_allclose(log_prob(flow, x, standard_normal_log_prob), log_prob(flow, x))
+    np.testing.assert_allclose(log_prob(flow, x, base_log_prob=logistic), logistic(z) + log_det, rtol=1e-6)
+    np.testing.assert_allclose(log_prob(flow, x, base_log_prob=standard_normal_log_prob), log_prob(flow, x))

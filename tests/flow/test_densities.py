@@ -93,10 +93,10 @@ def plane(name):
 PLANES = ["coupling", "spline", "autoregressive", "inverse autoregressive"]
 
 
-def grid_mass(flow, centre, half, num_cells):
+def grid_mass(flow, center, half, num_cells):
     """The density summed over a box by the midpoint rule."""
     ticks = (np.arange(num_cells) + 0.5) * 2 / num_cells - 1
-    grid = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2) * half + centre
+    grid = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2) * half + center
     log_probs = _log_probs(flow, jnp.asarray(grid, jax.tree.leaves(flow)[0].dtype))
     return np.exp(np.asarray(log_probs, np.float64)).sum() * half.prod() * 4 / num_cells**2
 
@@ -110,8 +110,8 @@ def _log_probs(flow, grid):
 def test_densities_integrate_to_one_on_a_grid(name):
     flow = plane(name)
     corners = np.asarray(jax.vmap(flow.forward)(jax.random.normal(jax.random.key(0), (2000, 2)))[0])
-    centre, half = corners.mean(0), 1.6 * np.abs(corners - corners.mean(0)).max(0)
-    assert abs(grid_mass(flow, centre, half, 600) - 1) < 1e-3
+    center, half = corners.mean(0), 1.6 * np.abs(corners - corners.mean(0)).max(0)
+    assert abs(grid_mass(flow, center, half, 600) - 1) < 1e-3
 
 
 @pytest.mark.parametrize("name", PLANES)
@@ -122,9 +122,9 @@ def test_the_mass_of_a_box_is_that_of_its_preimage(name, x64):
     images = np.asarray(jax.jit(jax.vmap(flow.forward))(jax.random.normal(jax.random.key(1), (n, 2)))[0])
     rng = np.random.default_rng(5)
     for _ in range(10):
-        centre, half = images[rng.integers(n)], rng.uniform(0.2, 1.5, 2)
-        mass = grid_mass(flow, centre, half, 300)
-        fraction = (np.abs(images - centre) < half).all(1).mean()
+        center, half = images[rng.integers(n)], rng.uniform(0.2, 1.5, 2)
+        mass = grid_mass(flow, center, half, 300)
+        fraction = (np.abs(images - center) < half).all(1).mean()
         # The standard error is about 1e-3; the grid's own error, seen by refining it, is below 3e-5.
         assert abs(mass - fraction) < 4 * np.sqrt(mass * (1 - mass) / n) + 3e-5
 

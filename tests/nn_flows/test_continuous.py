@@ -46,6 +46,17 @@ def test_a_network_is_a_bijector_with_the_jacobians_log_determinant_and_unit_mas
     assert abs(report.mass - 1) < 1e-4
 
 
+def test_a_sample_needs_no_divergence(x64):
+    flow = away_from_identity(continuous_flow(jax.random.key(0), 3, hidden=(5,), num_steps=6))
+    z = jnp.array([0.3, 0.1, -2.0])
+    x, num_calls = flow.integrate(z)
+    np.testing.assert_allclose(x, flow.forward(z)[0], rtol=1e-12)
+    assert num_calls == 6 * 6 + 1
+    adaptive = dataclasses.replace(flow, num_steps=None, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(adaptive.integrate(z).x, adaptive.forward(z)[0], rtol=1e-7)
+    assert adaptive.integrate(z).num_calls > 37
+
+
 def test_steps_by_tolerance_and_fixed_steps_agree(x64):
     fixed = away_from_identity(continuous_flow(jax.random.key(0), 3, hidden=(5,), num_steps=40))
     adaptive = dataclasses.replace(fixed, num_steps=None, rtol=1e-9, atol=1e-9)

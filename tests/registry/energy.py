@@ -151,13 +151,13 @@ STRUCTURE = [
         r"v must have one entry for each unit, \(3,\)",
     ),
     (
-        lambda x: boltzmann_zeros((3, 2), 2, 3).log_partition() + x,
+        lambda x: boltzmann_zeros((3, 2), 2, 3).log_partition().log_z + x,
         (ONE,),
         ValueError,
         r"got weights \(3, 2\)",
     ),
     (
-        lambda x: boltzmann_zeros((30, 25), 30, 25).log_partition() + x,
+        lambda x: boltzmann_zeros((30, 25), 30, 25).log_partition().log_z + x,
         (ONE,),
         ValueError,
         r"25 units and so 2\^25",

@@ -48,9 +48,12 @@ ROWS = {
         lambda s, t, z: both_ways(flow.Chain((flow.Affine(s, t), flow.Permutation((2, 0, 1)))), z),
         (normal(3), normal(3), normal(3)),
     ),
-    "genjax.flow.Conditional": Row(
+    "genjax.flow.ContextConditioner": Row(
         lambda w, c, z: both_ways(
-            flow.given(flow.Coupling(flow.Conditional(genjax.Bound(w, from_first)), flow.affine, FIRST), c), z
+            flow.given(
+                flow.Coupling(flow.ContextConditioner(genjax.Bound(w, from_first)), flow.affine, FIRST), c
+            ),
+            z,
         ),
         (normal(2), np.array(0.7), normal(2)),
     ),
@@ -95,7 +98,7 @@ ROWS = {
         lambda s, x: flow.fit_actnorm(flow.ActNorm(s, s), x), (normal(2), normal(8, 2))
     ),
     "genjax.flow.given": Row(
-        lambda w, c: flow.given(flow.Conditional(genjax.Bound(w, from_first)), c)(c),
+        lambda w, c: flow.given(flow.ContextConditioner(genjax.Bound(w, from_first)), c)(c),
         (normal(2), np.array(0.7)),
     ),
     "genjax.flow.log_prob": Row(
@@ -143,7 +146,7 @@ STRUCTURE = [
         "x must be floating point; got int32",
     ),
     (
-        lambda x: flow.log_prob(flow.Affine(TWO, TWO), x, lambda z: z),
+        lambda x: flow.log_prob(flow.Affine(TWO, TWO), x, base_log_prob=lambda z: z),
         (TWO,),
         ValueError,
         r"base_log_prob\(z\) must be a scalar, of shape \(\); got shape \(2,\)",

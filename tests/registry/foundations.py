@@ -72,7 +72,7 @@ ROWS = {
         lambda noise: genjax.dequantize(jnp.array([0, 200]), noise), (np.array([0.25, 0.75]),)
     ),
     "genjax.transport.carry": Row(
-        lambda a, x: transport.carry(lambda x, t: a * jnp.sin(x), x, start=0.0, end=1.0, num_steps=8),
+        lambda a, x: transport.carry(lambda x, t: a * jnp.sin(x), x, start=0.0, end=1.0, num_steps=8)[:2],
         (np.array(0.7), normal(3)),
         bfloat16=False,
     ),
@@ -84,12 +84,23 @@ ROWS = {
         lambda a, x, t, e: transport.hutchinson_divergence(lambda x, t: a * t * jnp.sin(x), x, t, e),
         (np.array(0.7), normal(3), np.array(0.4), normal(3)),
     ),
+    "genjax.transport.integrate": Row(
+        lambda a, x: (
+            transport.integrate(
+                lambda x, t: a * jnp.sin(x), x, start=0.0, end=1.0, num_steps=8, times=[0.3, 1.0]
+            ).x
+        ),
+        (np.array(0.7), normal(3)),
+        bfloat16=False,
+    ),
     "genjax.structures.Bound": Row(lambda w, x: genjax.Bound(w, jnp.dot)(x), (normal(3), normal(3))),
 }
 
 RECORDS = {
     "genjax.likelihood.Kind": "tests/test_likelihood.py",
     "genjax.likelihood.Likelihood": "tests/test_likelihood.py",
+    "genjax.transport.Carried": "tests/test_transport.py",
+    "genjax.transport.Integrated": "tests/test_transport.py",
     "genjax.checked": "tests/test_checks.py",
 }
 

@@ -1,7 +1,7 @@
 """Conditional flows: a context that the conditioners read.
 
 Labels and other contexts reach a flow as they reach every model of this library: by closure, inside the user's loss
-of one example. A conditioner that reads a context is held as `Conditional(Bound(params, apply))`, with
+of one example. A conditioner that reads a context is held as `ContextConditioner(Bound(params, apply))`, with
 `apply(params, x, context)`; `given(bijector, context)` closes all of them over one context and is then an ordinary
 bijector, whose density is p(x | context):
 
@@ -17,14 +17,14 @@ from typing import Any, TypeVar
 import jax
 from jaxtyping import Array
 
-__all__ = ["Conditional", "given"]
+__all__ = ["ContextConditioner", "given"]
 
 T = TypeVar("T")
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)
-class Conditional:
+class ContextConditioner:
     """A conditioner that also reads a context, which `given` binds.
 
     raw = conditioner(x, context)
@@ -37,7 +37,7 @@ class Conditional:
         context: any pytree of arrays, or None before it is bound.
 
     >>> from genjax import Bound
-    >>> shift = Conditional(Bound(jnp.array(2.0), lambda w, x, context: w * context))
+    >>> shift = ContextConditioner(Bound(jnp.array(2.0), lambda w, x, context: w * context))
     >>> print(given(shift, jnp.array(3.0))(jnp.zeros(1)))
     6.0
     """
@@ -53,16 +53,16 @@ class Conditional:
 
 
 def given(bijector: T, context: Any) -> T:
-    """Bind a context in every conditional conditioner of a bijector.
+    """Bind a context in every `ContextConditioner` of a bijector.
 
     given(f, c) is the flow of p(x | c)
 
     Args:
-        bijector: any structure that holds `Conditional`s.
+        bijector: any structure that holds `ContextConditioner`s.
         context: of one example: an array or a pytree of arrays.
 
     Returns:
-        The same structure, in which every `Conditional` reads `context`, in place of any bound before.
+        The same structure, in which every `ContextConditioner` reads `context`, in place of any bound before.
 
     Raises:
         ValueError: nothing in `bijector` reads a context.
@@ -71,7 +71,7 @@ def given(bijector: T, context: Any) -> T:
 
     >>> from genjax import Bound
     >>> from genjax.flow import Coupling, affine, log_prob
-    >>> net = Conditional(Bound(jnp.ones(()), lambda w, x, c: w * jnp.stack([c, 0.0])))
+    >>> net = ContextConditioner(Bound(jnp.ones(()), lambda w, x, c: w * jnp.stack([c, 0.0])))
     >>> flow = Coupling(net, affine, mask=False)                       # x ~ N(c, 1)
     >>> print(f"{log_prob(given(flow, jnp.array(3.0)), jnp.array(3.0)):.4f}")
     -0.9189
@@ -80,12 +80,12 @@ def given(bijector: T, context: Any) -> T:
 
     def bind(node: Any) -> Any:
         nonlocal found
-        if not isinstance(node, Conditional):
+        if not isinstance(node, ContextConditioner):
             return node
         found = True
-        return Conditional(node.conditioner, context)
+        return ContextConditioner(node.conditioner, context)
 
-    bound = jax.tree.map(bind, bijector, is_leaf=lambda node: isinstance(node, Conditional))
+    bound = jax.tree.map(bind, bijector, is_leaf=lambda node: isinstance(node, ContextConditioner))
     if not found:
         raise ValueError(f"no conditioner of the bijector reads a context; got {type(bijector).__name__}")
     return bound

@@ -7,7 +7,16 @@ import pytest
 import scipy.stats
 
 from genjax import Bound
-from genjax.flow import Affine, Chain, Conditional, Coupling, affine, given, log_prob, negative_log_likelihood
+from genjax.flow import (
+    Affine,
+    Chain,
+    ContextConditioner,
+    Coupling,
+    affine,
+    given,
+    log_prob,
+    negative_log_likelihood,
+)
 
 from .bijectors import BIJECTORS, build
 
@@ -19,7 +28,7 @@ def location_scale(params, x, label):
 
 def class_conditional():
     params = {"mean": jnp.array([[0.0, 1.0], [3.0, -2.0]]), "log_scale": jnp.array([[0.0, 0.5], [-1.0, 0.2]])}
-    return Coupling(Conditional(Bound(params, location_scale)), affine, mask=(False, False))
+    return Coupling(ContextConditioner(Bound(params, location_scale)), affine, mask=(False, False))
 
 
 def test_a_layer_that_reads_the_context_alone_is_a_gaussian_by_class():
