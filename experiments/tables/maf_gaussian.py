@@ -13,12 +13,14 @@ from pathlib import Path
 
 import tyro
 
+from genjax.faults import exit_on_fault
+
 PAPER = {"unconditional": (-1366.9, 1.4), "class-conditional": (-1344.7, 1.8)}
 
 
 @dataclass(frozen=True)
 class Config:
-    """Fit a Gaussian, and one a class, to MNIST logits in closed form."""
+    """Fit a Gaussian, and one per class, to MNIST logits in closed form."""
 
     download: bool = False
     """Fetch data files that are missing."""
@@ -71,7 +73,6 @@ def main(config: Config) -> None:
 
 if __name__ == "__main__":
     config = tyro.cli(Config)
-    from genjax.training.run import exit_on_fault  # after parsing, so that --help is instant
 
     with exit_on_fault():
         main(config)

@@ -81,7 +81,7 @@ class Quantity:
         error = self.standard_error
         if not error or not math.isfinite(error):
             return format_number(self.mean)
-        decimals = max(0, 1 - math.floor(math.log10(error)))
+        decimals = min(6, max(0, 1 - math.floor(math.log10(error))))
         return f"{self.mean:,.{decimals}f} ± {error:.{decimals}f}"
 
 

@@ -78,7 +78,7 @@ def train(
     `patience`, training ends once every seed has gone that many validations without a new best.
 
     Args:
-        keys: one key a seed, `[s]`; step n of a seed uses `fold_in(key, n)`.
+        keys: one key per seed, `[s]`; step n of a seed uses `fold_in(key, n)`.
         step: `step(state, key, batch) -> (state, metrics)` of one seed.
         progress: where to go on from (`start` for a new run).
         data: arrays `[n, ...]` all seeds share.

@@ -2,6 +2,7 @@
 
 import math
 import time
+import zlib
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -30,7 +31,7 @@ NUM_FIRST = 10_000
 
 
 class Keys(NamedTuple):
-    """Where all randomness of a run comes from: one root, `jax.random.key(seed)`, and a child for each purpose.
+    """Where all randomness of a run comes from: one root, the seed's key, and a child of it for each purpose.
 
     Args:
         init: one per seed, `[s]`.
@@ -88,7 +89,11 @@ class Run:
     @property
     def keys(self) -> Keys:
         """The keys of the run, by purpose."""
-        root = jax.random.key(self.options.seed)
+        return self.keys_of("")
+
+    def keys_of(self, name: str) -> Keys:
+        """The keys of one model, where a run trains several."""
+        root = jax.random.fold_in(jax.random.key(self.options.seed), zlib.crc32(name.encode()))
         init, train, validate, measure, draw = (jax.random.fold_in(root, i) for i in range(5))
         per_seed = partial(jax.random.split, num=self.options.seeds)
         return Keys(per_seed(init), per_seed(train), validate, measure, draw)
@@ -104,7 +109,7 @@ class Run:
         Returns:
             `Trained`.
         """
-        options, keys = self.options, self.keys
+        options, keys = self.options, self.keys_of(name)
         init_state, step = _steps(model, options)
         first = jnp.asarray(evenly_spaced(data.train, NUM_FIRST))
 

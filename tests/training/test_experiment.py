@@ -87,7 +87,7 @@ def test_a_start_from_data_sees_training_examples(tmp_path):
 
 def test_every_purpose_has_its_own_key():
     keys = Run(RunFolder(Path()), Tiny(seeds=3)).keys
-    data = [tuple(row) for key in keys for row in np.reshape(jax.random.key_data(key), (-1, 2))]
+    data = [tuple(row.tolist()) for key in keys for row in np.reshape(jax.random.key_data(key), (-1, 2))]
     assert len(set(data)) == len(data) == 3 + 3 + 3
     other = Run(RunFolder(Path()), Tiny(seed=1)).keys
     assert (jax.random.key_data(other.init[0]) != jax.random.key_data(keys.init[0])).any()
