@@ -51,7 +51,7 @@ def main(config: Config) -> None:
         encode = lambda x: jax.vmap(lambda x: net.encode(params, x)[0])(x)
         codes, codes_test = encode(x_train), encode(x_test)
         noise = jax.random.normal(key, codes_test.shape)
-        fitted = jnp.mean(codes, axis=0) + noise @ jnp.linalg.cholesky(jnp.cov(codes.T)).T
+        fitted = jnp.mean(codes, axis=0, keepdims=True) + noise @ jnp.linalg.cholesky(jnp.cov(codes.T)).T
         sets = {"N(0, I)": noise, "a Gaussian fitted to its codes": fitted, "codes of test data": codes_test}
         real = jax.vmap(view.show)(x_test)
         judged = {name: judge_set(real, decode(z)) for name, z in sets.items()}

@@ -58,7 +58,7 @@ def classes(ar_model, data, measured):
     labels, view = jnp.asarray(data.test_labels), ar_model.view
     marginal, posterior = measured.log_probs["log p(x)"], measured.log_probs["log p(y|x)"]
     of_label = posterior[:, jnp.arange(len(labels)), labels]
-    correct = jnp.argmax(posterior, axis=-1) == labels
+    correct = jnp.argmax(posterior, axis=-1) == labels[None]
     flat = lambda images: images.reshape(len(images), -1) / data.num_levels
     discriminative = LogisticRegression(max_iter=1000).fit(flat(data.train), data.train_labels)
     accuracy = float(discriminative.score(flat(data.test), data.test_labels))

@@ -102,7 +102,7 @@ def latents(config, vae_model, net, params, stored, key):
     pairs = jnp.concatenate([jax.vmap(view.show)(x[:10]), show(codes[:10])])
     steps = jnp.linspace(-2.5, 2.5, 10)
     widest = jnp.argsort(-jnp.var(codes, axis=0))[:6]
-    moved = [codes[0] + (steps[:, None] - codes[0, j]) * jnp.eye(config.latents)[j] for j in widest]
+    moved = [jnp.tile(codes[0], (len(steps), 1)).at[:, j].set(steps) for j in widest]
     panels = [
         image_panel("test data above, reconstructions below", pairs, view.shape),
         image_panel("traversals, one latent per row", show(jnp.concatenate(moved)), view.shape),

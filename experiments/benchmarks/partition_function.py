@@ -89,9 +89,10 @@ def main(config: Config) -> None:
             )
             grid = f"{log_z:.4f} in {seconds:.4f} s"
         ends, seconds = measured(lambda key, d=d: anneal(key, d), jax.random.key(d))
-        row = {name: float(value) for name, value in ends._asdict().items()}
+        (lower, lower_error), (upper, upper_error) = (map(float, end) for end in ends)
+        row = {"lower": lower, "lower_error": lower_error, "upper": upper, "upper_error": upper_error}
         results["annealing"].append({"dims": d, "seconds": seconds, **row})
-        chains = f"{ends.lower:.3f} ± {ends.lower_error:.3f} … {ends.upper:.3f} ± {ends.upper_error:.3f}"
+        chains = f"{lower:.3f} ± {lower_error:.3f} … {upper:.3f} ± {upper_error:.3f}"
         print(f"{d:5d}  {grid:30}  {chains} in {seconds:.2f} s", flush=True)
 
     config.out.mkdir(parents=True, exist_ok=True)
@@ -101,7 +102,7 @@ def main(config: Config) -> None:
     if grids:
         dims = np.arange(1, 13)
         per_energy = grids[-1]["seconds"] / config.points ** grids[-1]["dims"]
-        label = f"grid of {config.points} points a dimension, at the measured rate"
+        label = f"grid of {config.points} points per dimension, at the measured rate"
         axis.plot(dims, per_energy * float(config.points) ** dims, "C0--", linewidth=1, label=label)
         axis.plot([g["dims"] for g in grids], [g["seconds"] for g in grids], "C0o", label="grid, measured")
     axis.plot(

@@ -85,7 +85,7 @@ class Quantity:
         return f"{self.mean:,.{decimals}f} ± {error:.{decimals}f}"
 
 
-def format_number(value: float) -> str:
+def format_number(value: int | float) -> str:
     """Four significant digits, and whole numbers whole.
 
     >>> format_number(12345.0), format_number(0.98765), format_number(3.0)

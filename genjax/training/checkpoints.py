@@ -34,7 +34,9 @@ class Checkpoints:
         """Save in the background; a step that is there already is left alone."""
         if step not in [c.step for c in self._checkpointer.checkpoints]:
             metadata = {"checksums": {name: _checksums(tree) for name, tree in trees.items()}}
-            self._checkpointer.save_checkpointables_async(step, trees, force=True, custom_metadata=metadata)
+            self._checkpointer.save_checkpointables_async(
+                step, _boxed(trees), force=True, custom_metadata=metadata
+            )
 
     def any(self) -> bool:
         """Whether any was written, intact or not."""
@@ -63,14 +65,15 @@ class Checkpoints:
                 continue
             _compare({name: form for name, (form, _) in saved.items()}, expected)
             try:
-                trees = self._checkpointer.load_checkpointables(checkpoint.step, like)
+                loaded = self._checkpointer.load_checkpointables(checkpoint.step, _boxed(like))
+                trees = {part: box["tree"] for part, box in loaded.items()}
             except Exception as error:
                 warn(f"checkpoint {checkpoint.step} is damaged and passed over: {_first_line(error)}")
                 continue
-            loaded = {
+            found = {
                 f"{part}{name}": entry for part in like for name, entry in _checksums(trees[part]).items()
             }
-            changed = [name for name, entry in loaded.items() if entry != saved[name]]
+            changed = [name for name, entry in found.items() if entry != saved[name]]
             if not changed:
                 return checkpoint.step, trees
             warn(f"checkpoint {checkpoint.step} is damaged and passed over: {changed[0]} fails its checksum")
@@ -79,6 +82,11 @@ class Checkpoints:
     def close(self) -> None:
         """Wait for what is being written."""
         self._checkpointer.close()
+
+
+def _boxed(trees: dict[str, Any]) -> dict[str, Any]:
+    """Each tree in a dictionary, because Orbax does not take every registered structure by itself."""
+    return {name: {"tree": tree} for name, tree in trees.items()}
 
 
 def _named(tree: Any) -> list[tuple[str, Any]]:

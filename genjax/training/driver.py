@@ -11,8 +11,8 @@ from jaxtyping import Array, Float, Int, Key, PyTree
 
 from genjax._checks import check_count
 from genjax.faults import NonFiniteError
+from genjax.training.compiled import compiled
 from genjax.training.loop import fit
-from genjax.training.memory import check_memory
 from genjax.training.steps import Step
 
 __all__ = ["NonFiniteError", "Progress", "Selected", "start", "train"]
@@ -102,10 +102,11 @@ def train(
     """
     check_count(num_steps=num_steps, validate_every=validate_every, log_every=log_every)
 
-    @partial(jax.jit, static_argnames="length")
-    def advance(state: Any, keys: Array, data: PyTree[Array], length: int):
+    @cache
+    def advance(length: int) -> Callable[..., Any]:
         run = partial(fit, num_steps=length, batch_size=batch_size)
-        return jax.vmap(lambda key, state: run(key, step, state, data))(keys, state)
+        one_seed = lambda state, key, data: run(key, step, state, data)
+        return compiled(jax.vmap(one_seed, (0, 0, None)), progress.state, keys, data)
 
     @jax.jit
     def select(progress: Progress, validation: PyTree[Array]) -> tuple[Selected, Array]:
@@ -115,12 +116,6 @@ def train(
 
         return jax.vmap(one_seed)(*progress)
 
-    @cache
-    def compiled(length: int):
-        program = advance.lower(progress.state, keys, data, length=length).compile()
-        check_memory(program)
-        return program
-
     done = int(progress.state.step.max())
     while done < num_steps and not _exhausted(progress.selected, patience):
         begun = done
@@ -128,7 +123,7 @@ def train(
         state, parts = progress.state, []
         while done < target:
             length = min(steps_per_call or target, target - done)
-            state, metrics = compiled(length)(state, keys, data)
+            state, metrics = advance(length)(state, keys, data)
             parts.append(metrics)
             done += length
         metrics = jax.tree.map(lambda *leaves: np.concatenate(leaves, axis=1), *parts)

@@ -9,6 +9,8 @@ import jax
 import numpy as np
 from jaxtyping import Array, Key, PRNGKeyArray, PyTree
 
+from genjax.training.compiled import compiled
+
 __all__ = ["evenly_spaced", "map_examples", "map_seeds", "timed"]
 
 T = TypeVar("T")
@@ -87,8 +89,8 @@ def timed(fn: Callable[..., T], *args: Any) -> tuple[T, float]:
     >>> print(value, seconds > 0)
     1.0 True
     """
-    compiled = jax.jit(fn).lower(*args).compile()
+    program = compiled(fn, *args)
     jax.block_until_ready(jax.live_arrays())  # or work that was dispatched before would be timed with it
     started = time.perf_counter()
-    value = jax.block_until_ready(compiled(*args))
+    value = jax.block_until_ready(program(*args))
     return value, time.perf_counter() - started

@@ -79,7 +79,10 @@ class RunFolder:
         """
         run = cls(Path(path))
         content = run.read_json("config.json")
-        saved = content["config"] | {"family": content["family"]}
+        try:
+            saved = content["config"] | {"family": content["family"]}
+        except (KeyError, TypeError) as error:
+            raise RunError(f"{run.path / 'config.json'} is not one of a run: {error}") from error
         now = json.loads(json.dumps(_plain(dataclasses.asdict(config) | {"family": family})))
         differing = [
             f"{name} was {saved.get(name)} and is {now.get(name)}"
@@ -98,11 +101,14 @@ class RunFolder:
             RunError: it cannot be read.
         """
         try:
-            return json.loads((self.path / name).read_text(encoding="utf-8"))
+            content = json.loads((self.path / name).read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise UsageError(f"there is no run in {self.path}: {name} is missing") from error
         except (OSError, ValueError) as error:
             raise RunError(f"cannot read {self.path / name}: {error}") from error
+        if not isinstance(content, dict):
+            raise RunError(f"{self.path / name} is not one of a run: it holds a {type(content).__name__}")
+        return content
 
     def checkpoints(self, name: str = "") -> Path:
         """Where the checkpoints of a model lie; `name` tells several models of one run apart."""
