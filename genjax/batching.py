@@ -18,7 +18,7 @@ def per_example(loss: Callable[..., Any], *shared: Any, **options: Any) -> Calla
     f(key, *data)_i = loss(key_i, *shared, *data_i, **options)
 
     What is bound here is shared. Every leaf of every argument after `key` in the second call is mapped over its
-    leading axis, with one key an example; the keys of the first rows do not depend on the length of the batch.
+    leading axis, with one key per example; the keys of the first rows do not depend on the length of the batch.
 
     Args:
         loss: `loss(key, *shared, *data_i, **options)`, a function of one example.

@@ -180,7 +180,7 @@ def gaussian_frechet_distance(
 
 @jax.custom_jvp
 def _trace_sqrt_product(a: Array, b: Array) -> Array:
-    """tr((A^½ B A^½)^½)."""
+    """The trace tr((A^½ B A^½)^½)."""
     root = _matrix_sqrt(a)
     return jnp.trace(_matrix_sqrt(root @ b @ root))
 

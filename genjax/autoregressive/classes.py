@@ -58,7 +58,7 @@ def bayes_rule(
     """
     check_float(log_prior=log_prior)
     if jnp.ndim(log_prior) != 1:
-        raise ValueError(f"log_prior must be a vector, one entry a class; got shape {jnp.shape(log_prior)}")
+        raise ValueError(f"log_prior must be a vector, one entry per class; got shape {jnp.shape(log_prior)}")
     check_not_nan(log_prior=log_prior)
     total = jnp.sum(jnp.exp(log_prior))
     normalised = jnp.abs(total - 1) <= float(jnp.finfo(log_prior.dtype).eps) ** 0.5

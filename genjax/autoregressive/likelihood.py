@@ -53,7 +53,7 @@ def negative_log_likelihood(logits_fn: LogitsFn, x: Integer[Array, " n"]) -> Flo
         x: integers in 0..K−1, of shape `[n]`.
 
     Returns:
-        Nats, summed over the sequence (`genjax.bits_per_dim(nll, n, num_levels=1)` for bits a dimension).
+        Nats, summed over the sequence (`genjax.bits_per_dim(nll, n, num_levels=1)` for bits per dimension).
 
     Raises:
         TypeError: `x` is not integer or the logits are not floating point.

@@ -86,7 +86,7 @@ def made_masks(
         order: the input that comes first, the one after it, and so on; `0, 1, …, n − 1` by default.
 
     Returns:
-        Boolean NumPy arrays `[fan in, fan out]`, one a layer; kernels are multiplied by them.
+        Boolean NumPy arrays `[fan in, fan out]`, one per layer; kernels are multiplied by them.
 
     Raises:
         TypeError: `num_inputs` is no integer.

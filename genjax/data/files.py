@@ -64,7 +64,7 @@ def cache_folder() -> Path:
 
 
 def data_folder() -> Path:
-    """The folder that holds one folder a data set: $GENJAX_DATA, which the user may set, else the cache folder."""
+    """The folder that holds one folder per data set: $GENJAX_DATA, which the user may set, else the cache folder."""
     named = os.environ.get("GENJAX_DATA")
     return Path(named) if named else cache_folder()
 

@@ -96,7 +96,7 @@ class Pinwheel:
         radius: R.
         radial_std: s_r, positive.
         tangential_std: s_t, positive.
-        rate: ω, radians a unit of radius; 0 leaves the arms straight.
+        rate: ω, radians per unit of radius; 0 leaves the arms straight.
 
     Raises:
         TypeError: `num_arms` is not a Python integer.
@@ -137,14 +137,14 @@ class Pinwheel:
         return mixture_log_prob(component, x, jnp.zeros_like(arms), arms)
 
     def _turn(self, x: Array, arm: Array, sign: float) -> Array:
-        """Rot(arm ± ω |x|) x."""
+        """Turn a point: Rot(arm ± ω |x|) x."""
         angle = arm + sign * self.rate * _length(x)
         c, s = jnp.cos(angle), jnp.sin(angle)
         return jnp.stack([c * x[0] - s * x[1], s * x[0] + c * x[1]])
 
 
 def _length(x: Float[Array, "2"]) -> Float[Array, ""]:
-    """|x|, with gradient zero at the origin."""
+    """The length |x|, with gradient zero at the origin."""
     squared = jnp.sum(x**2)
     nonzero = squared > 0
     return jnp.where(nonzero, jnp.sqrt(jnp.where(nonzero, squared, 1.0)), 0.0)

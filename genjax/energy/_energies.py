@@ -14,7 +14,7 @@ EnergyFn = Callable[[Array], Array]
 
 
 def energy_of(energy_fn: EnergyFn, x: Array) -> Float[Array, ""]:
-    """E(x) of one state, which must be one floating-point number; its value is not looked at."""
+    """The energy E(x) of one state, which must be one floating-point number; its value is not looked at."""
     energy = energy_fn(x)
     check_scalar("energy_fn(x)", energy)
     check_float(**{"energy_fn(x)": energy})
@@ -29,13 +29,13 @@ def valid_energies(energies: Float[Array, "*n"]) -> Float[Array, "*n"]:
 
 
 def energies_of(energy_fn: EnergyFn, states: Array, chunk_size: int) -> Float[Array, " m"]:
-    """E of every state, `chunk_size` at once, in reverse mode too."""
+    """The energy of every state, `chunk_size` at once, in reverse mode too."""
     energy = jax.checkpoint(lambda x: energy_of(energy_fn, x))
     return valid_energies(jax.lax.map(energy, states, batch_size=min(chunk_size, states.shape[0])))
 
 
 def log_sum_exp(log_terms: Float[Array, " m"]) -> Float[Array, ""]:
-    """Log Σ exp in two levels, because one float32 sum over a million terms loses digits."""
+    """The log Σ exp in two levels, because one float32 sum over a million terms loses digits."""
     side = max(1, round(log_terms.size**0.5))
     padded = jnp.pad(log_terms, (0, -log_terms.size % side), constant_values=-jnp.inf)
     return jax.nn.logsumexp(jax.nn.logsumexp(jnp.reshape(padded, (side, -1)), axis=1))

@@ -52,7 +52,7 @@ class AnnealedRun(NamedTuple):
 
     @property
     def effective_sample_size(self) -> Array:
-        """(Σ w)² / Σ w², in chains."""
+        """The effective number of chains, (Σ w)² / Σ w²."""
         return jnp.exp(2 * jax.nn.logsumexp(self.log_weights) - jax.nn.logsumexp(2 * self.log_weights))
 
 
@@ -131,7 +131,7 @@ def annealed_importance_sampling(
         energy_fn: `energy_fn(x, beta) -> scalar`, in nats, one state: the path, e.g. a `geometric_path`. An energy
             of +∞ on the way gives the chain the weight zero.
         transition: `transition(key, x, beta) -> x`, one state: leaves exp(−E(· ; β)) invariant.
-        x: exact samples of p(· ; β_0), one a chain, `[n, ...]`.
+        x: exact samples of p(· ; β_0), one per chain, `[n, ...]`.
         betas: the schedule, `[k]`, in the order it is run through: from 0 to 1 forward, from 1 to 0 in reverse.
 
     Returns:
@@ -197,7 +197,7 @@ def annealed_bracket(
     *,
     base_log_z: float | Float[Array, ""],
 ) -> Bracket:
-    """Log Z between a forward and a reverse run of annealed importance sampling.
+    """Bracket log Z between a forward and a reverse run of annealed importance sampling.
 
     lower = log Z_0 + log mean w(0 → 1), upper = log Z_0 − log mean w(1 → 0); E[lower] ≤ log Z ≤ E[upper]
 
@@ -205,7 +205,7 @@ def annealed_bracket(
         key: one key, for both runs.
         energy_fn: `energy_fn(x, beta) -> scalar`, in nats: the path from the base at 0 to the model at 1.
         transition: `transition(key, x, beta) -> x`: leaves exp(−E(· ; β)) invariant.
-        x_base: exact samples of the base, one a chain, `[n, ...]`.
+        x_base: exact samples of the base, one per chain, `[n, ...]`.
         x_model: samples of the model, `[n, ...]`; `upper` is a bound as far as they are exact.
         betas: the schedule from 0 to 1, `[k]`; the reverse run takes it backwards.
         base_log_z: log Z_0, the base's own, in nats (zero for a normalised density).

@@ -89,7 +89,7 @@ def log_partition_quadrature(
     def log_z(n: int) -> Array:
         nodes, weights = np.polynomial.legendre.leggauss(n)
         half = (upper - lower) / 2
-        # [d, n]: the points of each axis; a point of the grid is one index an axis.
+        # [d, n]: the points of each axis; a point of the grid is one index per axis.
         points = lower[:, None] + half[:, None] * jnp.asarray(1 + nodes, lower.dtype)[None]
         axes = jnp.arange(num_dims)
         index = jnp.stack(jnp.unravel_index(jnp.arange(n**num_dims), (n,) * num_dims), axis=-1)
@@ -130,7 +130,7 @@ def log_partition_enumeration(energy_fn: EnergyFn, states: Array, *, chunk_size:
 
 
 def _finite(log_z: Float[Array, ""]) -> Float[Array, ""]:
-    """Log Z, refused at −∞: where every energy is +∞ there is nothing to normalise."""
+    """The log Z given, refused at −∞: where every energy is +∞ there is nothing to normalise."""
     finite = log_z > -jnp.inf
     check_values("log Z", log_z, finite, "be finite, that is, some energy below +inf")
     return jnp.where(finite, log_z, jnp.nan)

@@ -41,17 +41,17 @@ class RestrictedBoltzmann:
     hidden_bias: Array
 
     def energy(self, v: Array, h: Array) -> Float[Array, ""]:
-        """E(v, h) of one joint state, in nats."""
+        """The energy E(v, h) of one joint state, in nats."""
         v, h = _binary("v", v, self.visible_bias), _binary("h", h, self.hidden_bias)
         return -(v @ self.weights @ h + self.visible_bias @ v + self.hidden_bias @ h)
 
     def free_energy(self, v: Array) -> Float[Array, ""]:
-        """F(v) of one visible state, in nats: p(v) = exp(−F(v)) / Z."""
+        """The free energy F(v) of one visible state, in nats: p(v) = exp(−F(v)) / Z."""
         v = _binary("v", v, self.visible_bias)
         return -(self.visible_bias @ v) - jnp.sum(jax.nn.softplus(self.hidden_bias + v @ self.weights))
 
     def gibbs(self, key: PRNGKeyArray, v: Array, *, num_steps: int = 1) -> Float[Array, " n"]:
-        """Block-Gibbs steps h ~ p(h|v), v ~ p(v|h), which leave p(v) invariant: CD-k takes k of them."""
+        """Take block-Gibbs steps h ~ p(h|v), v ~ p(v|h), which leave p(v) invariant: CD-k takes k of them."""
         check_key(key)
         check_count(num_steps=num_steps)
         v = _binary("v", v, self.visible_bias)
@@ -84,7 +84,7 @@ class RestrictedBoltzmann:
         return -self.free_energy(v) - self.log_partition().log_z
 
     def sample_exact(self, key: PRNGKeyArray, n: int) -> Float[Array, "n_samples n"]:
-        """N independent draws of v, `[n, visible]`, exact: the smaller side from its table, then the other."""
+        """Draw v independently n times, `[n, visible]`, exactly: the smaller side from its table, then the other."""
         check_key(key)
         check_count(n=n)
         side = self._smaller_side()
@@ -101,7 +101,7 @@ class RestrictedBoltzmann:
         return jax.vmap(self._visible)(jax.random.split(key_visible, n), units)
 
     def _visible(self, key: PRNGKeyArray, h: Array) -> Array:
-        """V ~ p(v|h)."""
+        """Draw v ~ p(v|h)."""
         return _bernoulli(key, self.visible_bias + self.weights @ h)
 
     def _smaller_side(self) -> "RestrictedBoltzmann":
@@ -172,7 +172,7 @@ def boltzmann_bracket(
     num_chains: int,
     num_sweeps: int = 1,
 ) -> Bracket:
-    """Log Z of a restricted Boltzmann machine between a forward and a reverse annealed run.
+    """Bracket log Z of a restricted Boltzmann machine between a forward and a reverse annealed run.
 
     p_β(v) ∝ Σ_h exp((1 − β) b_0ᵀ v − β E(v, h)), log Z_0 = m log 2 + Σ_i softplus(b_0,i)
 

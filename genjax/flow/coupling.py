@@ -79,7 +79,7 @@ class MaskedAutoregressive:
 
     x_i = f(z_i; θ_i(x_1 … x_{i−1})), log |det dx/dz| = Σ_i log f′
 
-    Densities take one pass of the conditioner, because all x are there; sampling takes one pass a coordinate, in
+    Densities take one pass of the conditioner, because all x are there; sampling takes one pass per coordinate, in
     sequence. `Invert` trades the two and is the inverse autoregressive flow. Put a `Permutation` between layers to
     change the order.
 

@@ -59,7 +59,7 @@ def check(
         tolerance: on each of the three errors; 1e-4 in float32 and 1e-9 in float64 by default.
         grid_limits: ends of the interval, the same in every dimension, over which the density of an event of one or
             two dimensions is summed, in cells by their midpoints.
-        grid_size: cells a dimension.
+        grid_size: cells per dimension.
 
     Returns:
         `CheckReport`. The mass is reported and not judged: it is less than 1 if the grid is too small.

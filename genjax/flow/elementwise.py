@@ -47,7 +47,7 @@ class Affine:
 
 
 def affine(raw: Float[Array, "*event 2"], *, max_log_scale: float = 5.0) -> Affine:
-    """Read two network outputs a coordinate as an `Affine`; zero outputs give the identity.
+    """Read two network outputs per coordinate as an `Affine`; zero outputs give the identity.
 
     shift = raw₀, log_scale = m tanh(raw₁ / m): bounded smoothly, so that no output overflows the exponential
 

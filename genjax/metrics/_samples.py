@@ -22,6 +22,6 @@ def check_samples(minimum: int, **sets: Any) -> None:
 
 
 def squared_distances(a: Float[Array, "n d"], b: Float[Array, "m d"]) -> Float[Array, "n m"]:
-    """‖a_i − b_j‖², by differences: no digits cancel. A few rows at a time, so that memory is [n, m] and no more."""
+    """Squared distances ‖a_i − b_j‖² by differences, which cancel no digits, in [n, m] memory: a few rows at once."""
     row = jax.checkpoint(lambda x: jnp.sum((x[None] - b) ** 2, axis=-1))
     return jax.lax.map(row, a, batch_size=min(16, len(a)))

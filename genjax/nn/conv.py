@@ -59,7 +59,7 @@ class ConvDecoder(nnx.Module):
         num_latents: the length of the code.
         channels: of each layer, from the code outwards; every layer doubles height and width.
         image_shape: height and width, each divisible by 2 to the number of layers.
-        num_outputs: raw outputs a pixel, as the likelihood's head asks.
+        num_outputs: raw outputs per pixel, as the likelihood's head asks.
         rngs: random streams of the initialisation.
 
     >>> ConvDecoder(3, (8, 4), (8, 8), num_outputs=2, rngs=nnx.Rngs(0))(jnp.ones(3)).shape
@@ -96,5 +96,7 @@ class ConvDecoder(nnx.Module):
 def _halved(image_shape: tuple[int, int], times: int) -> tuple[int, int]:
     height, width = image_shape
     if height % 2**times or width % 2**times:
-        raise ValueError(f"height and width must be divisible by {2**times}, once a layer; got {image_shape}")
+        raise ValueError(
+            f"height and width must be divisible by {2**times}, once per layer; got {image_shape}"
+        )
     return height // 2**times, width // 2**times

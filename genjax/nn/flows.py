@@ -133,7 +133,7 @@ def spline_autoregressive_flow(
 ) -> Chain:
     """The autoregressive neural spline flow: every coordinate moves along a spline that those before it decide.
 
-    The order is reversed from layer to layer. Densities take one pass of each network; samples one a coordinate.
+    The order is reversed from layer to layer. Densities take one pass of each network; samples one per coordinate.
 
     Args:
         key: one key; draws the networks' weights.
@@ -188,7 +188,7 @@ def maf(
 ) -> Chain:
     """The masked autoregressive flow: every coordinate is shifted and scaled as those before it decide.
 
-    The order is reversed from layer to layer. Densities take one pass of each network; samples one a coordinate.
+    The order is reversed from layer to layer. Densities take one pass of each network; samples one per coordinate.
     The log-scale of a layer is 5 tanh(raw / 5), bounded smoothly (`genjax.flow.affine`).
 
     Args:

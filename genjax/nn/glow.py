@@ -46,7 +46,7 @@ def glow(
         key: one key; draws the convolutions' weights.
         image_shape: `(H, W, C)` of an event, H and W divisible by 2 to `num_scales`.
         num_scales: squeezes.
-        num_steps: steps a scale.
+        num_steps: steps per scale.
         channels: of the couplings' hidden convolutions.
 
     Returns:
@@ -92,7 +92,7 @@ def _step(key: PRNGKeyArray, shape: tuple[int, int, int], channels: int) -> list
 
 
 class _Convolutions(nnx.Module):
-    """3 × 3, 1 × 1 and 3 × 3, to two outputs a channel."""
+    """3 × 3, 1 × 1 and 3 × 3, to two outputs per channel."""
 
     def __init__(self, depth: int, channels: int, *, rngs: nnx.Rngs):
         sizes = [(depth, channels, 3), (channels, channels, 1), (channels, 2 * depth, 3)]

@@ -61,7 +61,7 @@ def discretized_logistic_head(num_levels: int) -> Head:
         num_levels: levels of the data.
 
     Returns:
-        The head, with two outputs a dimension.
+        The head, with two outputs per dimension.
 
     >>> discretized_logistic_head(17).num_outputs
     2
@@ -98,7 +98,7 @@ def logistic_mixture_parameters(
 def logistic_mixture_logits(
     raw: Float[Array, "*event outputs"], *, num_levels: int
 ) -> Float[Array, "*event k"]:
-    """Log-probabilities of all levels under a mixture of discretised logistics, a coordinate each.
+    """Log-probabilities of all levels under a mixture of discretised logistics, one per coordinate.
 
     They are the logits of a categorical, so that such a model is sampled exactly and checked as any other. To train,
     take the density itself, which costs one level and not all.

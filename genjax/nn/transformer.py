@@ -26,7 +26,7 @@ class CausalTransformer(nnx.Module):
         num_layers: blocks of attention and perceptron.
         num_heads: attention heads.
         num_classes: labels of a class-conditional model, `logits_fn = lambda x: net(x, label)`; none by default.
-        num_outputs: outputs a position, K by default; another head's parameters otherwise.
+        num_outputs: outputs per position, K by default; another head's parameters otherwise.
         rngs: random streams of the initialisation.
 
     Source: Vaswani et al. (2017), section 3; normalisation before each sublayer as in Radford et al. (2019), section

@@ -33,7 +33,7 @@ class AutoregressiveTable:
 
     @property
     def num_levels(self) -> int:
-        """K."""
+        """The number of levels, K."""
         return self.logits[0].shape[0]
 
     def logits_fn(self, x: Integer[Array, " n"]) -> Float[Array, "n k"]:
@@ -50,7 +50,7 @@ class AutoregressiveTable:
         return sum(aligned[1:], start=jnp.broadcast_to(aligned[0], (self.num_levels,) * n))
 
     def log_prob(self, x: Integer[Array, " n"]) -> Float[Array, ""]:
-        """Log p(x), in nats, read from the table of all sequences."""
+        """The log-probability of x in nats, read from the table of all sequences."""
         check_integer(x=x)
         n = len(self.logits)
         if jnp.shape(x) != (n,):
@@ -66,7 +66,7 @@ class AutoregressiveTable:
         return jnp.stack(jnp.unravel_index(jnp.arange(self.num_levels**n), (self.num_levels,) * n), axis=1)
 
     def sample(self, key: PRNGKeyArray, n: int) -> Integer[Array, "n_samples n"]:
-        """N whole sequences, `[n, length]`, each one draw from the table of all sequences."""
+        """Draw n whole sequences, `[n, length]`, each from the table of all sequences."""
         check_key(key)
         check_count(n=n)
         return self.sequences()[jax.random.categorical(key, jnp.ravel(self.log_probs()), shape=(n,))]

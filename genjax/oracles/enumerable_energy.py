@@ -47,7 +47,7 @@ class EnumerableEnergy:
         return _states(self.energies.shape)
 
     def energy(self, x: Integer[Array, " d"]) -> Float[Array, ""]:
-        """E(x), in nats."""
+        """The energy of x, in nats."""
         check_integer(x=x)
         shape = jnp.asarray(self.energies.shape)
         if jnp.shape(x) != shape.shape:
@@ -65,15 +65,15 @@ class EnumerableEnergy:
         return LogPartition(log_z, jnp.zeros_like(log_z))
 
     def log_prob(self, x: Integer[Array, " d"]) -> Float[Array, ""]:
-        """Log p(x), in nats."""
+        """The log-probability of x, in nats."""
         return -self.energy(x) - self.log_partition().log_z
 
     def probabilities(self) -> Float[Array, "..."]:
-        """P of every state, of the table's shape."""
+        """The probability of every state, of the table's shape."""
         return jnp.exp(-self._valid() - self.log_partition().log_z)
 
     def expectation(self, fn: Callable[[Array], Array]) -> Array:
-        """E_p[fn(x)] for `fn(x)` of one integer state, of any floating-point shape."""
+        """The expectation E_p[fn(x)] for `fn(x)` of one integer state, of any floating-point shape."""
         return jnp.tensordot(jnp.ravel(self.probabilities()), jax.vmap(fn)(self.states), axes=1)
 
     def moments(self) -> tuple[Float[Array, " d"], Float[Array, "d d"]]:
@@ -84,7 +84,7 @@ class EnumerableEnergy:
         return mean, self.expectation(lambda x: jnp.outer(deviation(x), deviation(x)))
 
     def sample(self, key: PRNGKeyArray, n: int) -> Integer[Array, "n d"]:
-        """N draws of x, `[n, d]`."""
+        """Draw x n times, `[n, d]`."""
         check_key(key)
         check_count(n=n)
         return self.states[jax.random.categorical(key, -jnp.ravel(self._valid()), shape=(n,))]

@@ -36,7 +36,7 @@ class GaussianMixture:
     covs: Array
 
     def log_prob(self, x: Float[Array, " d"]) -> Float[Array, ""]:
-        """Log p(x), in nats."""
+        """The log-density of x, in nats."""
         return jax.nn.logsumexp(self._log_joint(x)[0])
 
     def score(self, x: Float[Array, " d"]) -> Float[Array, " d"]:
@@ -45,7 +45,7 @@ class GaussianMixture:
         return jax.nn.softmax(log_joint) @ pulls
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n d"]:
-        """N draws of x, `[n, d]`."""
+        """Draw x n times, `[n, d]`."""
         check_key(key)
         check_count(n=n)
         log_weights, cholesky = self._log_weights(), self._cholesky()
@@ -55,7 +55,7 @@ class GaussianMixture:
         return jax.vmap(lambda k, e: self.means[k] + cholesky[k] @ e)(component, noise)
 
     def _log_joint(self, x: Array) -> tuple[Float[Array, " k"], Float[Array, "k d"]]:
-        """Log π_k N(x; μ_k, Σ_k) and the pull Σ_k⁻¹ (μ_k − x) of every component."""
+        """The log-density log π_k N(x; μ_k, Σ_k) and the pull Σ_k⁻¹ (μ_k − x) of every component."""
         check_full_precision(x=x)
         if jnp.shape(x) != self.means.shape[1:]:
             raise ValueError(f"x must have the shape of a mean, {self.means.shape[1:]}; got {jnp.shape(x)}")

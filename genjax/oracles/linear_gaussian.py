@@ -37,7 +37,7 @@ class LinearGaussian:
     log_var: Array
 
     def log_likelihood(self, x: Float[Array, " n"], z: Float[Array, " d"]) -> Float[Array, ""]:
-        """Log p(x|z) = log N(x; W z + b, σ²), in nats."""
+        """The log-likelihood log p(x|z) = log N(x; W z + b, σ²), in nats."""
         return normal_log_prob(x, self.weights @ z + self.bias, self.log_var)
 
     def posterior(self, x: Float[Array, " n"]) -> tuple[Float[Array, " d"], Float[Array, "d d"]]:
@@ -51,7 +51,7 @@ class LinearGaussian:
         )
 
     def log_evidence(self, x: Float[Array, " n"]) -> Float[Array, ""]:
-        """Log p(x) = log p(x|m) + log p(m) − log p(m|x) at the posterior mean m, in nats, exact."""
+        """The exact log p(x) in nats: log p(x|m) + log p(m) − log p(m|x) at the posterior mean m."""
         mean, _ = self.posterior(x)
         log_p_mean_given_x = 0.5 * (self._log_det_precision() - mean.size * math.log(2 * math.pi))
         return self.log_likelihood(x, mean) + standard_normal_log_prob(mean) - log_p_mean_given_x
@@ -67,7 +67,7 @@ class LinearGaussian:
     def kl_to_posterior(
         self, mean: Float[Array, " d"], log_var: Float[Array, " d"], x: Float[Array, " n"]
     ) -> Float[Array, ""]:
-        """KL(N(mean, exp log_var) ‖ p(z|x)), in nats: the gap between log p(x) and the ELBO."""
+        """The divergence KL(N(mean, exp log_var) ‖ p(z|x)), in nats: the gap between log p(x) and the ELBO."""
         check_same_shape(mean=mean, log_var=log_var)
         precision = self._precision()
         difference = mean - self.posterior(x)[0]
@@ -77,7 +77,7 @@ class LinearGaussian:
         return 0.5 * (trace + quadratic - mean.size - log_det_ratio)
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n_samples n"]:
-        """N draws of x, `[n, dim x]`."""
+        """Draw x n times, `[n, dim x]`."""
         check_key(key)
         check_count(n=n)
         key_z, key_x = jax.random.split(key)

@@ -18,7 +18,7 @@ class HierarchicalTerms(NamedTuple):
 
     Args:
         log_likelihood: log p(x|z_1).
-        kl: one estimate a layer, log q(z_l|z_{l−1}) − log p(z_l|z_{l+1}), from the data upwards.
+        kl: one estimate per layer, log q(z_l|z_{l−1}) − log p(z_l|z_{l+1}), from the data upwards.
 
     >>> print(HierarchicalTerms(jnp.array(-2.0), kl=(jnp.array(0.5), jnp.array(0.25))).elbo)
     -2.75

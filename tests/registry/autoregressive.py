@@ -123,7 +123,7 @@ STRUCTURE = [
         lambda x: autoregressive.bayes_rule(lambda x, y: 0.0, x, jnp.zeros((1, 1))),
         (TWO,),
         ValueError,
-        r"log_prior must be a vector, one entry a class; got shape \(1, 1\)",
+        r"log_prior must be a vector, one entry per class; got shape \(1, 1\)",
     ),
 ]
 
