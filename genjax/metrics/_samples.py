@@ -22,6 +22,6 @@ def check_samples(minimum: int, **sets: Any) -> None:
 
 
 def squared_distances(a: Float[Array, "n d"], b: Float[Array, "m d"]) -> Float[Array, "n m"]:
-    """Squared distances ‖a_i − b_j‖² by differences, which keep their digits; a few rows at a time, in [n, m] memory."""
+    """Squared distances ‖a_i − b_j‖² by differences, which cancel no digits, in [n, m] memory: a few rows at once."""
     row = jax.checkpoint(lambda x: jnp.sum((x[None] - b) ** 2, axis=-1))
     return jax.lax.map(row, a, batch_size=min(16, len(a)))
