@@ -32,7 +32,7 @@ def main(config: Config) -> None:
     if data.density is not None:
         truth = beside_the_truth(energy_model, trained, measured, data, limit=config.bound)
         rows = truth.rows | rows
-        pictures = [truth.picture]
+        pictures.insert(0, truth.picture)
     pictures.append(curves(run, ylabel="negative log-likelihood / nats", together=False))
     summary = summarize(
         run,

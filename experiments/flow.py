@@ -31,14 +31,14 @@ def main(config: Config) -> None:
     if data.density is not None:
         truth = beside_the_truth(flow_model, trained, measured, data, limit=config.bound)
         rows["Likelihood"] = truth.rows
-        pictures = [truth.picture]
+        pictures.insert(0, truth.picture)
     pictures.append(curves(run, ylabel="negative log-likelihood / nats"))
     summary = summarize(
         run,
         flow_model,
         trained,
         measured,
-        objective="The negative log-likelihood by the change of variables: its value is exact for what the flow sees.",
+        objective="The negative log-likelihood by the change of variables, exact for what the flow sees.",
         rows=rows,
     )
     publish(run.folder, summary, pictures)

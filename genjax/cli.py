@@ -1,4 +1,4 @@
-"""The command `genjax`: samples of a run, runs side by side, samples against data, and the state of an installation."""
+"""The command `genjax`: samples of a run, runs side by side, samples against data, the state of an installation."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,7 +102,7 @@ def sample(command: Sample) -> None:
         panel = scatter("samples", shown, limit=1.1 * float(np.abs(shown).max()))
     try:
         files["png"].write_bytes(panel.data)
-        np.savez_compressed(files["npz"], **arrays)
+        np.savez_compressed(files["npz"], allow_pickle=False, **arrays)
     except OSError as error:
         raise RunError(f"cannot write {files['png']}: {error.strerror}; choose another --out") from error
     print(f"{command.num} samples of the {model.name} (step {step}): {files['png']}, {files['npz']}")

@@ -4,11 +4,11 @@ from genjax.data.catalogue import DENSITIES, IMAGES, load
 from genjax.data.curves import TwoMoons, TwoSpirals
 from genjax.data.dataset import Dataset, Density, Spec, binarize, centred_levels
 from genjax.data.digits import digits
-from genjax.faults import DataError
 from genjax.data.gaussians import GaussianGrid, GaussianRing
 from genjax.data.mnist import binarized_mnist, fashion_mnist, mnist
 from genjax.data.toy import Checkerboard, Circle, Pinwheel
 from genjax.data.views import View
+from genjax.faults import DataError
 
 __all__ = [
     "DENSITIES",

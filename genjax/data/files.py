@@ -102,7 +102,8 @@ def read(path: Path, *, sha256: str) -> bytes:
     Raises:
         DataError: the content differs, or cannot be unpacked or read.
     """
-    remedy = f"Delete {path} and load again with download=True (--download on a command line), or put the published file there"
+    again = "load again with download=True (--download on a command line)"
+    remedy = f"Delete {path} and {again}, or put the published file there"
     return _proven(path, sha256, called=str(path), remedy=remedy)
 
 

@@ -1,8 +1,8 @@
 """How a model sees an example, and what a likelihood of that is a likelihood of.
 
-The same grey levels are a point of [−1, 1]ᵈ to a VAE, integers to an autoregressive model, and dequantised pixels to a
-flow. A view says so once, and leads back: `show` puts what any of them generates into one space, in which samples and
-data are drawn and compared.
+The same grey levels are a point of [−1, 1]ᵈ to a VAE, integers to an autoregressive model, and dequantised pixels to
+a flow. A view says so once, and leads back: `show` puts what any of them generates into one space, in which samples
+and data are drawn and compared.
 """
 
 from collections.abc import Callable
@@ -35,7 +35,7 @@ class View(NamedTuple):
     """
 
     shape: tuple[int, ...]
-    observe: Callable[[PRNGKeyArray, Array], Array]
+    observe: Callable[..., Array]
     show: Callable[[Array], Array]
     of: str
     num_levels: int | None

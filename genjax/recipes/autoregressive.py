@@ -90,17 +90,18 @@ def model(config: Config, data: "Spec") -> "Model":
     from genjax.training import LogProb, Model
 
     dims, conditional = data.num_dims, config.model == "transformer"
-    if conditional and data.num_classes is None:
+    if conditional and not data.num_classes:
         raise UsageError(f"--model transformer needs labels, and {data.name} has none; use --model made")
     if config.width % config.heads:
         raise UsageError(f"--width must be a multiple of --heads; got {config.width} and {config.heads}")
     view = views.reshaped(views.binary(data), (dims,)) if config.data == "mnist" else views.levels(data)
-    num_levels = 2 if config.data == "mnist" else data.num_levels
+    num_levels = 2 if config.data == "mnist" else data.num_levels or 0
+    num_classes = data.num_classes or 0
     shuffled = np.random.default_rng(config.seed).permutation(dims).tolist()
     order = shuffled if config.order == "random" and not conditional else list(range(dims))
     sizes = {"width": config.width, "num_layers": config.layers, "num_heads": config.heads}
     transformer = lambda rngs: nn.CausalTransformer(
-        dims, num_levels, **sizes, num_classes=data.num_classes, rngs=rngs
+        dims, num_levels, **sizes, num_classes=num_classes, rngs=rngs
     )
     made = lambda rngs: nn.MADE(dims, config.hidden, num_levels, order=order, direct=config.direct, rngs=rngs)
 
@@ -123,7 +124,7 @@ def model(config: Config, data: "Spec") -> "Model":
     def by_class(params, key, stored):
         """Bayes' rule under equal classes: log p(x), and log p(y|x) of every class."""
         log_likelihood = lambda x, y: autoregressive.log_prob(logits_fn(params, y), x)
-        log_prior = jnp.full(data.num_classes, -np.log(data.num_classes))
+        log_prior = jnp.full(num_classes, -np.log(num_classes))
         terms = autoregressive.bayes_rule(log_likelihood, observe(key, stored)[0], log_prior)
         return {"log p(x)": terms.marginal, "log p(y|x)": terms.posterior}
 
@@ -144,5 +145,5 @@ def model(config: Config, data: "Spec") -> "Model":
         loss=loss,
         log_probs={"log p(x)": LogProb(by_class if conditional else plain, Kind.EXACT)},
         calls=dims,
-        num_classes=data.num_classes if conditional else None,
+        num_classes=num_classes if conditional else None,
     )

@@ -65,6 +65,7 @@ MACHINE = Config(
 
 
 def toy(name, description, **options):
+    """A preset of a density in the plane."""
     return description, replace(Config(), data=name, out=Path(f"runs/energy-{name}"), **options)
 
 

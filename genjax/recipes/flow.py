@@ -42,6 +42,7 @@ class Config(Options):
 
 
 def toy(name, description, **options):
+    """A preset of a density in the plane."""
     return description, replace(Config(), data=name, out=Path(f"runs/flow-{name}"), **options)
 
 
@@ -100,7 +101,7 @@ def model(config: Config, data: "Spec") -> "Model":
         "spline-coupling": lambda key: nn.spline_coupling_flow(key, dims, **sizes, **splines),
         "realnvp": lambda key: nn.real_nvp(key, dims, **sizes),
         "maf": lambda key: nn.maf(key, dims, **sizes),
-        "glow": lambda key: nn.glow(key, shape, **glow),
+        "glow": lambda key: nn.glow(key, (data.event_shape[0], data.event_shape[1], 1), **glow),
         "continuous": lambda key: nn.continuous_flow(key, dims, hidden=config.hidden),
     }[config.model]
 

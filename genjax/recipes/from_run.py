@@ -77,11 +77,14 @@ def _value(config: Any, name: str, value: Any) -> Any:
 
 def _like(model: Model, seeds: int, data: Spec) -> PyTree[Array]:
     """Parameters of the right structure, as zeros."""
-    stored = jax.ShapeDtypeStruct(data.event_shape, jnp.float32 if data.num_levels is None else jnp.uint8)
+    stored = jnp.zeros(data.event_shape, jnp.float32 if data.num_levels is None else jnp.uint8)
 
-    def init(key: Any, stored: Any) -> Any:
+    def init(key: Any) -> Any:
         x = model.view.observe(key, stored)
         return model.init(key, jnp.stack([x, x]))
 
-    shapes = jax.eval_shape(jax.vmap(init, (0, None)), jax.random.split(jax.random.key(0), seeds), stored)
-    return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+    @jax.jit  # of which the compiler keeps the zeros alone
+    def zeros(keys: Any) -> PyTree[Array]:
+        return jax.tree.map(jnp.zeros_like, jax.vmap(init)(keys))
+
+    return zeros(jax.random.split(jax.random.key(0), seeds))

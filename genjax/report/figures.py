@@ -10,6 +10,8 @@ __all__ = ["Panel", "Picture", "curves", "densities", "image_sheet", "scatter"]
 
 PIXELS = 384
 """The least width of a sheet of images, in pixels: each pixel of the data becomes a square of whole pixels."""
+GREY = "#7d7d7d"
+"""The colour of text and axes: it reads on white and on black."""
 
 
 class Panel(NamedTuple):
@@ -44,7 +46,7 @@ class Picture(NamedTuple):
 
     name: str
     caption: str
-    panels: tuple[Panel, ...]
+    panels: Sequence[Panel]
 
     def files(self) -> dict[str, bytes]:
         """File name to content; the first panel has the picture's own name."""
@@ -160,7 +162,7 @@ def curves(title: str, log: Sequence[Mapping[str, Any]], names: Mapping[str, str
             )
     axis.set(xlabel="step", ylabel=ylabel)
     if axis.lines:
-        axis.legend(fontsize=7, frameon=False)
+        axis.legend(fontsize=7, frameon=False, labelcolor=GREY)
     return Panel(title, _saved(figure, "svg"))
 
 
@@ -170,13 +172,9 @@ def _figure(height: float = 3.6) -> tuple[Any, Any]:
     matplotlib.use("Agg")  # files only: no window, no display
     import matplotlib.pyplot as plt
 
-    grey = "#7d7d7d"  # reads on white and on black
-    style = dict.fromkeys(
-        ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), grey
-    )
-    with matplotlib.rc_context(
-        style | {"font.size": 8, "axes.spines.top": False, "axes.spines.right": False}
-    ):
+    coloured = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
+    style: dict[Any, Any] = {"font.size": 8, "axes.spines.top": False, "axes.spines.right": False}
+    with matplotlib.rc_context(style | dict.fromkeys(coloured, GREY)):
         return plt.subplots(figsize=(4.2, height), layout="constrained")
 
 

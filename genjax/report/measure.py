@@ -318,12 +318,13 @@ def _cost(model: Model, trained: Trained, key: PRNGKeyArray, seconds: float, num
         "training time": quantity(trained.seconds, "s", note=f"{seeds} seeds side by side, with compilation"),
         "steps per second": quantity(trained.steps_per_second, "1/s", note=f"{seeds} seeds side by side"),
     }
-    if callable(model.calls):
+    calls: Any = model.calls
+    if callable(calls):
         keys = jax.random.split(key, (seeds, min(num_samples, 100)))
-        counts = jax.jit(jax.vmap(jax.vmap(model.calls, (None, 0))))(trained.params, keys)
+        counts = jax.jit(jax.vmap(jax.vmap(calls, (None, 0))))(trained.params, keys)
         rows["network calls per sample"] = quantity(counts.mean(axis=1), note="counted; the solver chooses")
-    elif model.calls is not None:
-        rows["network calls per sample"] = quantity(model.calls)
+    elif calls is not None:
+        rows["network calls per sample"] = quantity(calls)
     per_thousand = 1000 * seconds / (seeds * num_samples)
     rows["time for 1,000 samples"] = quantity(per_thousand, "s", note="once compiled")
     return Section("Training and sampling.", rows)

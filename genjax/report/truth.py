@@ -70,7 +70,8 @@ def beside_the_truth(
     log_densities = learned(trained.params, grid)
     of_data = jax.jit(jax.vmap(density.log_prob))(jnp.asarray(data.test))
     gaps = of_data[None] - measured.log_probs[name]
-    mass = lambda log_density, where=1.0: jnp.sum(jnp.exp(log_density) * where, axis=-1) * cell**2
+    mass = lambda log_density, where: jnp.sum(jnp.exp(log_density) * where, axis=-1) * cell**2
+    everywhere = jnp.ones(len(grid))
     error = lambda gap: np.asarray(gap).std(axis=1, ddof=1) / gap.shape[1] ** 0.5
     entropy = {"baseline": -float(of_data.mean()), "baseline_of": "entropy of the data"}
     rows = {
@@ -84,7 +85,9 @@ def beside_the_truth(
             note="−log p(x) of the model less that of the true density, on the same points",
         ),
         "mass on the grid": quantity(
-            mass(log_densities), baseline=float(mass(true)), baseline_of="the true density"
+            mass(log_densities, everywhere[None]),
+            baseline=float(mass(true, everywhere)),
+            baseline_of="the true density",
         ),
     }
     if isinstance(density, Circle):

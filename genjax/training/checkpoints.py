@@ -18,8 +18,9 @@ training: Any = ocp.training  # its annotations refuse what its documentation pa
 class Checkpoints:
     """The checkpoints of one run, newest kept, written in the background; each holds named trees.
 
-    A tree can be restored without the others: who only samples needs no optimizer. Orbax finds a truncated file but not a flipped byte, so a checksum of every array goes into the metadata, and
-    restoring compares it. A damaged checkpoint is named and passed over; one of another structure is an error.
+    A tree can be restored without the others: who only samples needs no optimizer. Orbax finds a truncated file but
+    not a flipped byte, so a checksum of every array goes into the metadata, and restoring compares it. A damaged
+    checkpoint is named and passed over; one of another structure is an error.
 
     Args:
         path: the folder.
@@ -35,7 +36,7 @@ class Checkpoints:
         if step not in [c.step for c in self._checkpointer.checkpoints]:
             metadata = {"checksums": {name: _checksums(tree) for name, tree in trees.items()}}
             self._checkpointer.save_checkpointables_async(
-                step, _boxed(trees), force=True, custom_metadata=metadata
+                step, _leaves(trees), force=True, custom_metadata=metadata
             )
 
     def any(self) -> bool:
@@ -65,8 +66,8 @@ class Checkpoints:
                 continue
             _compare({name: form for name, (form, _) in saved.items()}, expected)
             try:
-                loaded = self._checkpointer.load_checkpointables(checkpoint.step, _boxed(like))
-                trees = {part: box["tree"] for part, box in loaded.items()}
+                leaves = self._checkpointer.load_checkpointables(checkpoint.step, _leaves(like))
+                trees = _trees(leaves, like)
             except Exception as error:
                 warn(f"checkpoint {checkpoint.step} is damaged and passed over: {_first_line(error)}")
                 continue
@@ -84,9 +85,17 @@ class Checkpoints:
         self._checkpointer.close()
 
 
-def _boxed(trees: dict[str, Any]) -> dict[str, Any]:
-    """Each tree in a dictionary, because Orbax does not take every registered structure by itself."""
-    return {name: {"tree": tree} for name, tree in trees.items()}
+def _leaves(trees: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The arrays of each tree by number, because Orbax does not take structures of every kind."""
+    return {
+        part: {str(i): leaf for i, leaf in enumerate(jax.tree.leaves(tree))} for part, tree in trees.items()
+    }
+
+
+def _trees(leaves: dict[str, dict[str, Any]], like: dict[str, Any]) -> dict[str, Any]:
+    """The trees again, with the structure of `like`."""
+    ordered = {part: [arrays[str(i)] for i in range(len(arrays))] for part, arrays in leaves.items()}
+    return {part: jax.tree.structure(tree).unflatten(ordered[part]) for part, tree in like.items()}
 
 
 def _named(tree: Any) -> list[tuple[str, Any]]:

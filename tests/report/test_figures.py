@@ -1,7 +1,6 @@
 """Pictures show what they are given, where it belongs."""
 
 import numpy as np
-
 from genjax.training.figures import _sheet
 
 

@@ -14,8 +14,8 @@ import pytest
 
 from genjax.data import Dataset
 from genjax.faults import Interrupted, NonFiniteError, RunError
-from genjax.training import make_step, start, train
 from genjax.training import checkpoints as checkpoints_module
+from genjax.training import make_step, start, train
 from genjax.training.checkpoints import Checkpoints
 from genjax.training.run import RunFolder
 from genjax.training.session import Session
