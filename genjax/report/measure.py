@@ -289,9 +289,10 @@ def _log_probs(model: Model, log_prob: LogProb, trained: Trained, data: Dataset,
     if log_prob.shared is None:
         return jax.jit(jax.vmap(one_seed, (0, 0, None)))(trained.params, keys, chosen)
     # What all examples share, such as an enumeration, fills the machine: one seed after the other.
-    return jax.jit(lambda params, keys, chosen: jax.lax.map(lambda a: one_seed(*a, chosen), (params, keys)))(
-        trained.params, keys, chosen
+    in_turn = lambda params, keys, chosen: jax.lax.map(
+        lambda pair: one_seed(pair[0], pair[1], chosen), (params, keys)
     )
+    return jax.jit(in_turn)(trained.params, keys, chosen)
 
 
 def _shown(model: Model, key: PRNGKeyArray, stored: Any) -> Float[Array, "n d"]:

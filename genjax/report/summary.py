@@ -82,7 +82,7 @@ class Quantity:
         if not error or not math.isfinite(error):
             return format_number(self.mean)
         decimals = min(6, max(0, 1 - math.floor(math.log10(error))))
-        return f"{self.mean:,.{decimals}f} ± {error:.{decimals}f}"
+        return f"{self.mean:,.{decimals}f} ± {error:,.{decimals}f}"
 
 
 def format_number(value: int | float) -> str:

@@ -67,7 +67,7 @@ class Options:
     download: bool = False
     """Fetch data files that are missing."""
     steps: Count = 2000
-    """Optimisation steps."""
+    """Optimisation steps of the whole run."""
     batch_size: Count = 128
     """Training examples per step."""
     seed: Seed = 0

@@ -1,0 +1,77 @@
+"""Runs side by side: what may stand in one column, and what is called best."""
+
+from genjax.report import CHECKLIST, Section, Summary, comparison, quantity
+
+
+def run(model, **rows):
+    sections = {heading: Section("") for heading in CHECKLIST}
+    for heading, entries in rows.items():
+        sections[heading] = Section("", entries)
+    return Summary("family", model, "digits", sections)
+
+
+def nll(values, kind="exact", of="grey levels"):
+    return quantity(values, "nats", kind=kind, of=of)
+
+
+def cells(table, name):
+    (i,) = [i for i, column in enumerate(table.columns) if column.name == name]
+    return [row[i] for row in table.rows]
+
+
+def test_likelihoods_of_one_variable_share_a_column_whatever_they_are_called():
+    table = comparison(
+        [
+            run(
+                "a",
+                Likelihood={
+                    "−ELBO": nll([87.0, 88.0], "upper bound"),
+                    "−log p(x), 10 samples": nll([83.0], "estimate"),
+                },
+            ),
+            run("b", Likelihood={"−log p(x)": nll([82.0, 83.0])}),
+            run("c", Likelihood={"−log p(x)": nll([25.0, 26.0], of="black-and-white pixels")}),
+        ]
+    )
+    columns = [(c.name, c.of) for c in table.columns]
+    assert columns == [
+        ("negative log-likelihood", "grey levels"),
+        ("negative log-likelihood", "black-and-white pixels"),
+    ]
+    first, second, third = table.rows
+    assert (
+        first[0].quantity.mark + first[0].quantity.number == "≤ 87.50 ± 0.50"
+    )  # the main one, not the estimate
+    assert second[0].name == "−log p(x)"
+    assert first[1] is second[1] is third[0] is None
+    assert third[1] is not None
+
+
+def test_best_is_told_only_where_intervals_part_and_nothing_is_a_bound():
+    clear = comparison(
+        [run(m, Likelihood={"−log p(x)": nll(v)}) for m, v in (("a", [80.0, 80.2]), ("b", [82.0, 82.2]))]
+    )
+    assert [cell.best for cell in cells(clear, "negative log-likelihood")] == [True, False]
+    close = comparison(
+        [run(m, Likelihood={"−log p(x)": nll(v)}) for m, v in (("a", [80.0, 83.0]), ("b", [82.0, 82.2]))]
+    )
+    assert not any(cell.best for cell in cells(close, "negative log-likelihood"))
+    bound = comparison(
+        [
+            run("a", Likelihood={"−ELBO": nll([80.0, 80.2], "upper bound")}),
+            run("b", Likelihood={"−log p(x)": nll([82.0, 82.2])}),
+        ]
+    )
+    assert not any(cell.best for cell in cells(bound, "negative log-likelihood"))
+    recall = comparison(
+        [
+            run(m, Quality={"recall, x": quantity(v, of="x")})
+            for m, v in (("a", [0.5, 0.51]), ("b", [0.9, 0.91]))
+        ]
+    )
+    assert [cell.best for cell in cells(recall, "recall, x")] == [False, True]
+
+
+def test_one_run_is_best_of_nothing():
+    table = comparison([run("a", Likelihood={"−log p(x)": nll([80.0, 80.2])})])
+    assert not cells(table, "negative log-likelihood")[0].best
