@@ -38,12 +38,8 @@ def main(config: Config) -> None:
         key_data, key_noise = jax.random.split(key)
         x = vae_model.view.observe(key_data, stored)
         encode, log_likelihood = partial(net.encode, params), partial(net.log_likelihood, params)
-        mean, log_var = encode(x)
-        return (
-            vae.elbo_terms(encode, log_likelihood, x, jax.random.normal(key_noise, mean.shape)),
-            mean,
-            log_var,
-        )
+        noise = jax.random.normal(key_noise, (config.latents,))
+        return vae.elbo_terms(encode, log_likelihood, x, noise), *encode(x)
 
     keys = jax.random.split(key_terms, config.seeds)
     elbo, means, log_vars = map_seeds(terms, trained.params, keys, jnp.asarray(data.test))
@@ -60,18 +56,17 @@ def main(config: Config) -> None:
             "collapsed units": quantity(collapsed, note="latents that are the prior", **units),
         },
     }
-    warnings = (
-        [] if int(active.min()) > 0 else ["Posterior collapse: in some seed no latent follows the data."]
-    )
+    collapse = "Posterior collapse: in some seed no latent follows the data."
+    weighed = "" if config.beta == 1 else f" Its KL was weighed by {config.beta:g} in training."
     summary = summarize(
         run,
         vae_model,
         trained,
         measured,
-        objective="The negative ELBO, an upper bound on the negative log-likelihood.",
-        controls="Latents: traversals and reconstructions stand among the pictures. No labels.",
+        objective=f"The negative ELBO, an upper bound on the negative log-likelihood.{weighed}",
+        controls="The latent: what it does stands among the pictures. No labels.",
         rows=rows,
-        warnings=warnings,
+        warnings=[] if int(active.min()) > 0 else [collapse],
     )
     key_train, key_draw = jax.random.split(run.keys.draw)
     pictures = [

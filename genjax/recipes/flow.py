@@ -123,7 +123,7 @@ def model(config: Config, data: "Spec") -> "Model":
     continuous = config.model == "continuous"
     one_by_one = config.model in ("spline", "maf")  # each coordinate waits for those before it
     return Model(
-        name=f"normalizing flow, {config.model}",
+        name=f"normalizing flow ({config.model})",
         view=view,
         init=init,
         sample=(

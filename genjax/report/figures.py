@@ -126,7 +126,9 @@ def densities(densities: Mapping[str, Any], *, limit: float) -> list[Panel]:
             vmax=top,
             cmap="magma",
         )
-        figure.colorbar(picture, ax=axis, fraction=0.045, pad=0.02, label="log density / nats")
+        bar = figure.colorbar(picture, ax=axis, fraction=0.045, pad=0.02)
+        bar.set_label("log density / nats", color=GREY)
+        bar.ax.tick_params(colors=GREY)
         panels.append(Panel(title, _saved(figure, "png")))
     return panels
 
@@ -183,7 +185,12 @@ def _saved(figure: Any, kind: str) -> bytes:
 
     file = io.BytesIO()
     figure.savefig(
-        file, format=kind, dpi=220, transparent=True, metadata={"Date": None} if kind == "svg" else None
+        file,
+        format=kind,
+        dpi=220,
+        transparent=True,
+        bbox_inches="tight",
+        metadata={"Date": None} if kind == "svg" else None,
     )
     plt.close(figure)
     return file.getvalue()

@@ -12,7 +12,6 @@ from genjax.training.run import RunFolder
 __all__ = ["comparison_page", "headline", "page", "publish"]
 
 IN_WORDS = {
-    "exact": "exactly",
     "upper bound": "at most",
     "lower bound": "at least",
     "estimate": "about",
@@ -82,7 +81,13 @@ def headline(summary: Summary) -> dict[str, str]:
     name, row = summary.main
     per = "" if not row.unit else row.unit + (" per example" if row.kind else "")
     what = name + (f", of the {row.of}" if row.kind and row.of not in name else "")
-    bound = ": a bound, the true value is smaller" if row.kind == "upper bound" else ""
+    kind = (
+        ": a bound, the true value is smaller"
+        if row.kind == "upper bound"
+        else f": {row.kind}"
+        if row.kind
+        else ""
+    )
     spread = []
     if row.standard_error is not None:
         spread.append(f"± {row.standard_error:.2g} standard error over {len(row.per_seed)} seeds")
@@ -94,7 +99,7 @@ def headline(summary: Summary) -> dict[str, str]:
         "kind": IN_WORDS.get(row.kind, ""),
         "value": format_to(row.mean, row.standard_error),
         "unit": per,
-        "what": what + bound,
+        "what": what + kind,
         "spread": "; ".join(spread),
     }
 

@@ -76,7 +76,8 @@ def test_the_headline_says_the_number_and_its_kind_in_words():
     assert "0.022 standard error over 3 seeds" in words["spread"]
     assert "± 0.67 over test examples" in words["spread"]
     exact = headline(summary({"−log p(x)": quantity([1.0, 3.0], "nats", kind="exact", of="points")}))
-    assert exact["kind"] == "exactly"
+    assert exact["kind"] == ""
+    assert exact["what"] == "−log p(x), of the points: exact"
     assert headline(summary({})) == {}
 
 
