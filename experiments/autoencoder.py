@@ -85,9 +85,7 @@ def main(config: Config) -> None:
         ),
         rows=rows,
     )
-    key_pictures = run.keys.draw
-    what = "decoded draws of N(0, I)"
-    shown = samples_beside_data(key_pictures, models["autoencoder"], measured, data, what=what)
+    shown = samples_beside_data(run.keys.draw, models["autoencoder"], measured, data)
     publish(
         run.folder,
         summary,

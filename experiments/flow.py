@@ -12,7 +12,6 @@ Writes a run folder: config.json, metrics.jsonl, checkpoints/, summary.json, pic
 from genjax.recipes.flow import PRESETS, Config
 from genjax.training.options import run_script
 
-
 # Bits per dimension on MNIST in Grathwohl et al. (2019), table 2; larger networks, trained for days.
 PUBLISHED = {"realnvp": 1.06, "glow": 1.05, "maf": 1.89}
 

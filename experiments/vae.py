@@ -70,7 +70,7 @@ def main(config: Config) -> None:
     )
     key_train, key_draw = jax.random.split(run.keys.draw)
     pictures = [
-        samples_beside_data(key_train, vae_model, measured, data, what="decoded means of prior draws"),
+        samples_beside_data(key_train, vae_model, measured, data),
         latents(config, vae_model, net, trained.first, evenly_spaced(data.test, 500), key_draw),
         curves(run, ylabel="negative ELBO / nats"),
     ]

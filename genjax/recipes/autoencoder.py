@@ -67,4 +67,5 @@ def model(config: Config, data: "Spec") -> "Model":
         init=lambda key, x: net.init(key),
         sample=lambda params, key: net.decode(params, jax.random.normal(key, (config.latents,))),
         loss=loss,
+        samples="decoded draws of N(0, I)",
     )

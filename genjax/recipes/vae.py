@@ -120,6 +120,7 @@ def model(config: Config, data: "Spec") -> "Model":
                 evidence, Kind.ESTIMATE, config.evidence_examples
             ),
         },
+        samples="decoded means of prior draws, without noise of pixels",
         # Gradients of convolutions in a loop are many times slower on a CPU.
         steps_per_call=1 if config.conv and jax.default_backend() == "cpu" else None,
     )

@@ -80,7 +80,7 @@ def measure(
     )  # so that samples and training data compare at equal numbers
     train = show(key_train, data.train, m)
     fake = jax.vmap(jax.vmap(view.show))(samples[:, :m])
-    quality, diversity, warnings = compare(fake, real, train, of=view.of)
+    quality, diversity, warnings = compare(fake, real, train, of=view.of, what=model.samples)
     sections = {
         "Likelihood": Section(_likelihood_text(model), rows),
         "Quality": quality,
@@ -219,7 +219,12 @@ def draw(
 
 
 def compare(
-    fake: Float[Array, "s m d"], real: Float[Array, "k d"], train: Float[Array, "m d"] | None, *, of: str
+    fake: Float[Array, "s m d"],
+    real: Float[Array, "k d"],
+    train: Float[Array, "m d"] | None,
+    *,
+    of: str,
+    what: str = "samples",
 ) -> tuple[Section, Section, list[str]]:
     """Quality and diversity of samples beside test data, with training data as the baseline of both.
 
@@ -228,6 +233,7 @@ def compare(
         real: test data.
         train: as many training examples as samples, or None.
         of: the space they lie in, a part of every row's name.
+        what: the samples are, in words.
 
     Returns:
         The sections on quality and on diversity, and warnings.
@@ -267,15 +273,14 @@ def compare(
             baseline_of="test data",
         ),
     }
-    if float(support.recall[: len(fake)].min()) < 0.05:
-        warnings.append(
-            f"Recall is near zero ({float(support.recall[: len(fake)].min()):.3f}): samples miss data."
-        )
+    lowest = float(support.recall[: len(fake)].min())
+    if lowest < 0.05:
+        warnings.append(f"Recall is near zero ({lowest:.3f}): hardly a test example lies among the {what}.")
     if float(spread.pairwise_distance[: len(fake)].min()) < 0.2 * float(apart):
         warnings.append("Mode collapse: samples lie much closer together than test data do.")
-    num = f"{m:,} samples per seed and {len(real):,} test examples, in {of}"
+    sets_in_words = f"{m:,} per seed ({what}) beside {len(real):,} test examples, as {of}"
     return (
-        Section(f"How good samples are, one by one: {num}.", quality),
+        Section(f"How good samples are, one by one: {sets_in_words}.", quality),
         Section("How much of the data samples reach, and how far they spread; the same sets.", diversity),
         warnings,
     )

@@ -20,9 +20,7 @@ __all__ = ["curves", "image_panel", "nearest", "samples_beside_data"]
 NUM_IMAGES = 50
 
 
-def samples_beside_data(
-    key: PRNGKeyArray, model: Model, measured: Measured, data: Dataset, *, what: str = "samples"
-) -> Picture:
+def samples_beside_data(key: PRNGKeyArray, model: Model, measured: Measured, data: Dataset) -> Picture:
     """Samples of the first seed beside test data and, of images, beside the nearest training images.
 
     Args:
@@ -30,11 +28,12 @@ def samples_beside_data(
         model: what was trained.
         measured: from `measure`.
         data: the data set.
-        what: the samples are, in words.
 
     Returns:
         `Picture`.
     """
+    what = model.samples
+    title = what[0].upper() + what[1:]
     shown = np.asarray(jax.vmap(model.view.show)(measured.samples[0]))
     if len(data.event_shape) != 2:
         limit = 1.1 * float(np.abs(measured.real).max())
@@ -42,7 +41,7 @@ def samples_beside_data(
             figures.scatter(what, shown, limit=limit),
             figures.scatter("test data", measured.real, limit=limit),
         )
-        return Picture("samples", f"{what.capitalize()} of the first seed beside test data.", panels)
+        return Picture("samples", f"{title}, of the first seed beside test data.", panels)
     classes = range(model.num_classes or 0)
     images = shown[:NUM_IMAGES]
     one = lambda key, stored: model.view.show(model.view.observe(key, stored))
@@ -59,7 +58,7 @@ def samples_beside_data(
     )
     conditional = "; one class per column" if model.num_classes else ""
     caption = (
-        f"{what.capitalize()} of the first seed{conditional}, each with the training image nearest to it at the same "
+        f"{title}, of the first seed{conditional}, each with the training image nearest to it at the same "
         f"place in the second sheet, and test data."
     )
     return Picture("samples", caption, panels)

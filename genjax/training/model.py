@@ -57,6 +57,7 @@ class Model:
         validate: `validate(params, validation) -> cost`; by default the mean loss.
         steps_per_call: steps in one dispatch, as `train` takes it.
         num_classes: of a model that is conditional on a label.
+        samples: what `sample` gives, in words.
 
     >>> from genjax.data import Spec, views
     >>> view = views.points(Spec("line", (1,)))
@@ -75,3 +76,4 @@ class Model:
     validate: Callable[..., Array] | None = None
     steps_per_call: int | None = None
     num_classes: int | None = None
+    samples: str = "samples"
