@@ -158,6 +158,23 @@ def test_the_flow_is_compared_with_the_truth(tiny):
     assert band.mean < 0.5  # after four steps
 
 
+def test_the_autoencoder_and_the_vae_are_judged_by_one_measure(tiny):
+    sections = summary_of(tiny("autoencoder")).sections
+    assert not any(
+        row.kind for row in sections["Likelihood"].rows.values()
+    )  # an autoencoder has no likelihood
+    for heading, metric in (("Quality", "precision"), ("Diversity and mode collapse", "recall")):
+        judged = [
+            name for name in sections[heading].rows if name.startswith(metric) and "decoded from" in name
+        ]
+        by_model = [
+            [n.split("decoded")[1] for n in judged if f"{metric}, {model}," in n]
+            for model in ("autoencoder", "VAE")
+        ]
+        assert by_model[0] == by_model[1]
+        assert len(by_model[0]) == 3
+
+
 def test_joint_marginal_and_posterior_are_of_one_model(tiny):
     sections = summary_of(tiny("autoregressive")).sections
     likelihood, posterior = sections["Likelihood"].rows, sections["Controls"].rows["log p(y|x) of the label"]

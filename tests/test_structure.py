@@ -1,5 +1,6 @@
 """The house: imports, the other project of the same name, the wheel, the README."""
 
+import importlib
 import os
 import re
 import shutil
@@ -28,10 +29,12 @@ def test_import_loads_nothing_heavy():
         import sys, genjax
         heavy = {"jax", "numpy", "flax", "optax", "orbax", "matplotlib", "sklearn", "tyro", "jinja2", "diffrax"}
         print(sorted(heavy & set(sys.modules)))
+        import genjax.recipes.vae, genjax.recipes.flow, genjax.recipes.energy, genjax.cli
+        print(sorted(heavy & set(sys.modules)))
         import genjax.vae, genjax.flow, genjax.autoregressive, genjax.energy, genjax.oracles, genjax.metrics
         print(sorted(heavy & set(sys.modules)))
     """)
-    assert done.stdout.splitlines() == ["[]", "['jax', 'numpy']"], done.stderr
+    assert done.stdout.splitlines() == ["[]", "['tyro']", "['jax', 'numpy', 'tyro']"], done.stderr
 
 
 def test_import_costs_little_beside_jax():
@@ -45,13 +48,22 @@ def test_import_costs_little_beside_jax():
     assert float(done.stdout) < 0.2, done.stderr
 
 
-def test_every_listed_name_is_there():
-    import genjax
-
-    for name in genjax.__all__:
-        assert getattr(genjax, name) is not None
-    with pytest.raises(AttributeError, match="no attribute 'gan_typo'"):
-        genjax.gan_typo  # noqa: B018
+@pytest.mark.parametrize("name", ["genjax", "genjax.recipes", "genjax.training"])
+def test_a_lazy_package_lists_its_public_names_and_no_others(name):
+    package = importlib.import_module(name)
+    assert dir(package) == sorted(package.__all__)
+    for file in Path(package.__file__).parent.glob("*.py"):
+        importlib.import_module(f"{name}.{file.stem}")  # a submodule must not take the place of a name
+    for public in package.__all__:
+        value = getattr(package, public)
+        assert value is not None
+        home = getattr(value, "__module__", None)
+        if home is None:
+            assert value.__name__ == f"{name}.{public}"  # a submodule
+        else:
+            assert getattr(importlib.import_module(home), public) is value
+    with pytest.raises(AttributeError, match="no attribute 'typo'"):
+        package.typo  # noqa: B018
 
 
 def test_the_other_project_of_the_name_gives_a_clear_error(tmp_path):
@@ -82,9 +94,17 @@ def test_the_wheel_installs_and_imports_outside_the_tree(tmp_path):
         capture_output=True,
     )
     assert (target / "genjax" / "py.typed").exists()
-    assert (target / "genjax" / "training" / "templates" / "report.html").exists()
+    assert (target / "genjax" / "report" / "templates" / "report.html").exists()
+    (entry_points,) = target.glob("genjax_lab-*.dist-info/entry_points.txt")
+    assert "genjax = genjax.cli:main" in entry_points.read_text()
     assert not (target / "tests").exists()
-    code = "import genjax; print(genjax.__file__); print(genjax.vae.negative_elbo.__name__)"
+    code = """
+        import importlib, pkgutil, genjax
+        print(genjax.__file__)
+        for module in pkgutil.walk_packages(genjax.__path__, "genjax."):
+            importlib.import_module(module.name)
+        print(genjax.vae.negative_elbo.__name__)
+    """
     done = python(code, path=target, cwd=tmp_path)
     assert done.stdout.splitlines() == [str(target / "genjax" / "__init__.py"), "negative_elbo"], done.stderr
 

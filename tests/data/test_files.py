@@ -188,7 +188,7 @@ def test_missing_files_name_the_folder_and_both_remedies(load, monkeypatch, tmp_
         load()
     assert str(tmp_path / "mine" / name) in str(caught.value)
     assert f"GENJAX_DATA to a folder that holds {name}/" in str(caught.value)
-    assert "pass download=True" in str(caught.value)
+    assert "download=True" in str(caught.value)
     assert not (tmp_path / "mine").exists()
 
 
