@@ -27,7 +27,7 @@ def main(config: Config) -> None:
     key_measure, key_bracket = jax.random.split(run.keys.measure)
     measured = measure(energy_model, trained, data, key_measure, num_samples=2000)
 
-    rows, warnings = partition(config, energy_model, trained, data, key_bracket)
+    rows, cost, warnings = partition(config, energy_model, trained, data, key_bracket)
     pictures = [samples_beside_data(run.keys.draw, energy_model, measured, data)]
     if data.density is not None:
         truth = beside_the_truth(energy_model, trained, measured, data, limit=config.bound)
@@ -43,7 +43,7 @@ def main(config: Config) -> None:
             "Contrastive divergence with persistent chains: an estimate of the gradient of the negative "
             "log-likelihood, whose value bounds nothing."
         ),
-        rows={"Likelihood": rows},
+        rows={"Likelihood": rows, "Cost": cost},
         warnings=warnings,
     )
     publish(run.folder, summary, pictures)
@@ -73,12 +73,11 @@ def partition(config, energy_model, trained, data, key):
     (log_z, ends), seconds = timed(both, trained.params, keys, x_train)
     exact = float(np.mean(log_z.log_z))
     about = {"baseline": exact, "baseline_of": "log Z, computed"}
-    per_seed = f"{seconds / config.seeds:.1f} s per seed, of which the computed value is a part"
     rows = {
         "log Z": quantity(log_z.log_z, "nats", note="computed, by quadrature or enumeration"),
         "log Z, error of quadrature": quantity(log_z.error, "nats"),
         "log Z, annealed from below": quantity(
-            ends.lower.log_z, "nats", over_test=ends.lower.error, note=f"± over chains; {per_seed}", **about
+            ends.lower.log_z, "nats", over_test=ends.lower.error, note="± over chains", **about
         ),
         "log Z, annealed from above": quantity(
             ends.upper.log_z, "nats", over_test=ends.upper.error, note="± over chains", **about
@@ -88,7 +87,8 @@ def partition(config, energy_model, trained, data, key):
     low, high = ends.lower.log_z - 3 * ends.lower.error, ends.upper.log_z + 3 * ends.upper.error
     inside = (low <= log_z.log_z) & (log_z.log_z <= high)
     warning = "The annealed bracket misses log Z by more than three standard errors: its chains do not mix."
-    return rows, [] if bool(inside.all()) else [warning]
+    cost = {"time to compute and to bracket log Z": quantity(seconds / config.seeds, "s", note="per seed")}
+    return rows, cost, [] if bool(inside.all()) else [warning]
 
 
 if __name__ == "__main__":
