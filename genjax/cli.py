@@ -74,8 +74,8 @@ def sample(command: Sample) -> None:
 
     from genjax.recipes import rebuild
     from genjax.report.figures import scatter
-    from genjax.report.measure import draw
     from genjax.report.pictures import image_panel
+    from genjax.report.samples import draw
 
     out = command.out or Path(f"samples-{command.run.resolve().name}")
     files = {kind: out.with_name(f"{out.name}.{kind}") for kind in ("png", "npz")}
@@ -143,7 +143,7 @@ def evaluate(command: Evaluate) -> None:
     import numpy as np
 
     from genjax.data import DENSITIES, IMAGES
-    from genjax.report.measure import compare
+    from genjax.report.samples import compare
 
     fake = _examples(command.samples)
     name, path = command.against, Path(command.against)

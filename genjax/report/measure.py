@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -10,15 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from genjax import metrics
 from genjax.data.dataset import Dataset
 from genjax.likelihood import Kind, Likelihood, bits_per_dim
+from genjax.report.samples import compare, draw
 from genjax.report.summary import Quantity, Section, Summary, quantity
-from genjax.training.evaluate import evenly_spaced, map_examples, timed
+from genjax.training.evaluate import evenly_spaced, map_examples
 from genjax.training.experiment import Run, Trained, examples
 from genjax.training.model import LogProb, Model
 
-__all__ = ["Measured", "compare", "draw", "likelihood_rows", "measure", "summarize"]
+__all__ = ["Measured", "likelihood_rows", "measure", "summarize"]
 
 NUM_REAL = 2000
 """Test examples that samples are compared with: nearest neighbours compare all pairs."""
@@ -62,22 +61,20 @@ def measure(
     if model.log_probs:
         print(f"measuring the likelihood of {len(data.test)} test examples", flush=True)
     log_probs, rows = {}, {}
-    for i, log_prob in enumerate(model.log_probs.values()):
-        values = _log_probs(model, log_prob, trained, data, jax.random.fold_in(key_test, i))
-        if not isinstance(values, dict):
-            values = {list(model.log_probs)[i]: values}
-        log_probs |= values
-        for name, nats in values.items():
+    for i, (name, log_prob) in enumerate(model.log_probs.items()):
+        nats = _log_probs(model, log_prob, trained, data, jax.random.fold_in(key_test, i))
+        several = nats if isinstance(nats, dict) else {name: nats}
+        log_probs |= several
+        for each, nats in several.items():
             if nats.ndim == 2:
-                rows |= likelihood_rows(name, nats, log_prob.kind, view.of, view.shape, view.num_levels)
+                rows |= likelihood_rows(each, nats, log_prob.kind, view.of, view.shape, view.num_levels)
 
     print(f"drawing {num_samples} samples per seed", flush=True)
     samples, seconds = draw(model, trained.params, key_sample, num_samples)
     show = lambda key, part, n: _shown(model, key, evenly_spaced(part, n))
     real = show(key_real, data.test, NUM_REAL)
-    m = min(
-        num_samples, len(real), len(data.train)
-    )  # so that samples and training data compare at equal numbers
+    # Samples and training data are compared with test data at equal numbers.
+    m = min(num_samples, len(real), len(data.train))
     train = show(key_train, data.train, m)
     fake = jax.vmap(jax.vmap(view.show))(samples[:, :m])
     quality, diversity, warnings = compare(fake, real, train, of=view.of, what=model.samples)
@@ -191,99 +188,6 @@ def likelihood_rows(
             **more,
         )
     return rows
-
-
-def draw(
-    model: Model, params: Any, key: PRNGKeyArray, num_samples: int, *, labels: Any = None
-) -> tuple[Array, float]:
-    """Samples of every seed `[s, n, *view.shape]`, and the seconds it took once compiled.
-
-    Args:
-        model: what was trained.
-        params: every leaf with a leading axis of seeds.
-        key: one key.
-        num_samples: samples per seed.
-        labels: of a conditional model, the class of each sample, `[n]`; by default the classes take turns.
-
-    Returns:
-        The samples, and seconds.
-    """
-    seeds = jax.tree.leaves(params)[0].shape[0]
-    keys = jax.random.split(key, (seeds, num_samples))
-    if model.num_classes is None:
-        one_seed = lambda params, keys: jax.vmap(partial(model.sample, params))(keys)
-    else:
-        labels = np.arange(num_samples) % model.num_classes if labels is None else labels
-        one_seed = lambda params, keys: jax.vmap(partial(model.sample, params))(keys, labels)
-    return timed(jax.vmap(one_seed), params, keys)
-
-
-def compare(
-    fake: Float[Array, "s m d"],
-    real: Float[Array, "k d"],
-    train: Float[Array, "m d"] | None,
-    *,
-    of: str,
-    what: str = "samples",
-) -> tuple[Section, Section, list[str]]:
-    """Quality and diversity of samples beside test data, with training data as the baseline of both.
-
-    Args:
-        fake: samples of every seed.
-        real: test data.
-        train: as many training examples as samples, or None.
-        of: the space they lie in, a part of every row's name.
-        what: the samples are, in words.
-
-    Returns:
-        The sections on quality and on diversity, and warnings.
-
-    >>> x = jax.random.normal(jax.random.key(0), (4, 50, 2))
-    >>> quality, diversity, warnings = compare(x[:2], x[2], x[3], of="points")
-    >>> list(quality.rows), warnings
-    (['Fréchet distance, points', 'precision, points'], [])
-    """
-    (m, d), warnings = fake.shape[1:], []
-    sets = fake if train is None else jnp.concatenate([fake, train[None]])
-    # Data are passed, not closed over: a compiler would fold what it can compute of a constant.
-    judge = lambda fake, real: (metrics.precision_recall(real, fake), metrics.diversity(fake))
-    support, spread = jax.jit(jax.vmap(judge, (0, None)))(sets, real)
-    apart = jax.jit(metrics.diversity)(real).pairwise_distance
-
-    def row(values: Array, note: str, **more: Any) -> Quantity:
-        if train is not None:
-            more = {"baseline": float(values[-1]), "baseline_of": "training data, as many"} | more
-        return quantity(values[: len(fake)], of=of, note=note, **more)
-
-    quality = {}
-    if min(m, len(real)) > d:
-        frechet = jax.jit(jax.vmap(metrics.frechet_distance, (None, 0)))(real, sets)
-        quality[f"Fréchet distance, {of}"] = row(frechet, "squared, between Gaussians; 0 is best")
-    else:
-        warnings.append(
-            f"No Fréchet distance: {min(m, len(real))} examples are too few for a covariance in {d} dimensions."
-        )
-    quality[f"precision, {of}"] = row(support.precision, "share of samples within the support of test data")
-    diversity = {
-        f"recall, {of}": row(support.recall, "share of test data within the support of samples"),
-        f"pairwise distance, {of}": row(
-            spread.pairwise_distance,
-            "mean distance between two samples; near 0 in a collapse",
-            baseline=float(apart),
-            baseline_of="test data",
-        ),
-    }
-    lowest = float(support.recall[: len(fake)].min())
-    if lowest < 0.05:
-        warnings.append(f"Recall is near zero ({lowest:.3f}): hardly a test example lies among the {what}.")
-    if float(spread.pairwise_distance[: len(fake)].min()) < 0.2 * float(apart):
-        warnings.append("Mode collapse: samples lie much closer together than test data do.")
-    sets_in_words = f"{m:,} per seed ({what}) beside {len(real):,} test examples, as {of}"
-    return (
-        Section(f"How good samples are, one by one: {sets_in_words}.", quality),
-        Section("How much of the data samples reach, and how far they spread; the same sets.", diversity),
-        warnings,
-    )
 
 
 def _log_probs(model: Model, log_prob: LogProb, trained: Trained, data: Dataset, key: PRNGKeyArray) -> Any:

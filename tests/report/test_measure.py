@@ -9,7 +9,7 @@ import pytest
 
 from genjax import Kind, bits_per_dim, metrics
 from genjax.report import Quantity, Summary, likelihood_rows, quantity
-from genjax.report.measure import compare
+from genjax.report.samples import compare
 
 
 def test_both_spreads_of_a_likelihood():
