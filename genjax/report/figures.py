@@ -10,6 +10,8 @@ __all__ = ["Panel", "Picture", "curves", "densities", "image_sheet", "scatter"]
 
 PIXELS = 384
 """The least width of a sheet of images, in pixels: each pixel of the data becomes a square of whole pixels."""
+GAP = 141
+"""The grey between images: neither paper nor ink."""
 GREY = "#7d7d7d"
 """The colour of text and axes: it reads on white and on black."""
 
@@ -73,11 +75,10 @@ def image_sheet(title: str, images: Any, *, columns: int = 10, labels: Sequence[
     from PIL import Image
 
     grey = sheet(np.asarray(images, np.float32), columns)
-    ink = np.where(np.isnan(grey), 0, 255 * (1 - np.clip(grey, 0, 1))).round().astype(np.uint8)
-    pixels = np.stack([ink, np.where(np.isnan(grey), 0, 255).astype(np.uint8)], axis=-1)  # gaps are clear
-    scale = -(-PIXELS // pixels.shape[1])
+    ink = np.where(np.isnan(grey), GAP, 255 * (1 - np.clip(grey, 0, 1))).round().astype(np.uint8)
+    scale = -(-PIXELS // ink.shape[1])
     return Panel(
-        title, _png(Image.fromarray(pixels.repeat(scale, 0).repeat(scale, 1))), tuple(labels), pixelated=True
+        title, _png(Image.fromarray(ink.repeat(scale, 0).repeat(scale, 1))), tuple(labels), pixelated=True
     )
 
 

@@ -118,9 +118,8 @@ def comparison_page(runs: Mapping[str, Summary], thumbnails: Mapping[str, bytes]
     return _render(
         "comparison.html",
         title="Runs side by side",
-        headings=list(dict.fromkeys(column.heading for column in table.columns)),
-        columns=table.columns,
-        rows=list(zip(runs, runs.values(), table.rows, strict=True)),
+        table=table,
+        runs=list(runs.items()),
         thumbnails=thumbnails,
     )
 

@@ -81,7 +81,9 @@ class Quantity:
         error = self.standard_error
         if not error or not math.isfinite(error):
             return format_number(self.mean)
-        decimals = min(6, max(0, 1 - math.floor(math.log10(error))))
+        if error < 1e-6:
+            return f"{self.mean:.7g} ± {error:.1g}"
+        decimals = max(0, 1 - math.floor(math.log10(error)))
         return f"{self.mean:,.{decimals}f} ± {error:,.{decimals}f}"
 
 

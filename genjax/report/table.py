@@ -32,6 +32,11 @@ class Column(NamedTuple):
         of = f" of {self.of}" if self.of and self.of not in self.name else ""
         return f"{self.name}{of}" + (f" / {self.unit}" if self.unit else "")
 
+    @property
+    def short(self) -> str:
+        """The quantity and its unit, where the variable is said elsewhere."""
+        return self.name.removesuffix(f", {self.of}") + (f" / {self.unit}" if self.unit else "")
+
 
 class Cell(NamedTuple):
     """One cell: a quantity, and whether it is the best of its column beyond doubt.
@@ -58,12 +63,25 @@ class Table(NamedTuple):
     columns: list[Column]
     rows: list[list[Cell | None]]
 
+    def by_variable(self) -> list[tuple[str, list[int], list[int]]]:
+        """Each variable with its columns and with the rows that have any of them; last what is of no variable."""
+        groups = []
+        for of in sorted({c.of for c in self.columns}, key=lambda of: (not of, self._order(of))):
+            columns = [i for i, c in enumerate(self.columns) if c.of == of]
+            rows = [j for j, row in enumerate(self.rows) if any(row[i] is not None for i in columns)]
+            groups.append((of, columns, rows))
+        return groups
+
+    def _order(self, of: str) -> int:
+        return next(i for i, c in enumerate(self.columns) if c.of == of)
+
 
 def comparison(summaries: Sequence[Summary]) -> Table:
     """Put runs side by side.
 
     Likelihoods stand in one column where they are of the same variable in the same unit, each with its kind; the main
-    one of every run is taken. Other quantities stand in one column where name, space and unit agree.
+    one of every run is taken. Other quantities stand in one column where name, space and unit agree; those that only
+    one run has, and only its family knows, are left out.
 
     Args:
         summaries: of the runs.
@@ -80,10 +98,11 @@ def comparison(summaries: Sequence[Summary]) -> Table:
                 column = Column(heading, "negative log-likelihood" if likelihood else name, row.of, row.unit)
                 mine.setdefault(column, (name, row))
         cells.append(mine)
-    columns = sorted(
-        {column for mine in cells for column in mine},
-        key=lambda c: (COMPARED.index(c.heading), -sum(c in mine for mine in cells), c.of, c.unit, c.name),
+    shared = lambda c: sum(c in mine for mine in cells) > 1
+    present = dict.fromkeys(
+        c for mine in cells for c in mine if shared(c) or mine[c][1].kind or c.name.endswith(f", {c.of}")
     )
+    columns = sorted(present, key=lambda c: (COMPARED.index(c.heading), not shared(c)))
     best = {column: _best([mine.get(column) for mine in cells], column) for column in columns}
     rows = [
         [Cell(*mine[column], best=best[column] == i) if column in mine else None for column in columns]
