@@ -30,6 +30,29 @@ hypothesis.settings.register_profile("genjax", deadline=None, derandomize=True, 
 hypothesis.settings.load_profile("genjax")
 
 
+NUM_PROGRAMS = 0
+MOST_PROGRAMS = 500
+MOST_CPU_SECONDS = 5.0
+
+
+def count_programs(event, duration, **_):
+    global NUM_PROGRAMS
+    NUM_PROGRAMS += event == "/jax/core/compile/backend_compile_duration"
+
+
+jax.monitoring.register_event_duration_secs_listener(count_programs)
+
+
+@pytest.fixture(autouse=True)
+def _few_programs():
+    """Each compiled program holds a megabyte and slows the compilation of those after it: forget them in time."""
+    global NUM_PROGRAMS
+    yield
+    if NUM_PROGRAMS > MOST_PROGRAMS:
+        jax.clear_caches()
+        NUM_PROGRAMS = 0
+
+
 @pytest.fixture
 def x64():
     """Double precision, for comparisons with closed forms."""
@@ -52,6 +75,35 @@ def pytest_collection_modifyitems(config, items):
         for item in items:
             if "slow" in item.keywords:
                 item.add_marker(slow)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """Measure each test, set-up and child processes included, in CPU time, which other load hardly changes."""
+    before = sum(os.times()[:4])
+    item.cpu_seconds = lambda: sum(os.times()[:4]) - before
+    return (yield)
+
+
+def pytest_runtest_teardown(item):
+    item.user_properties.append(("cpu_seconds", item.cpu_seconds()))
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Name the tests that should be marked slow. Not a failure: a cold cache or a slower machine is no fault."""
+    if config.getoption("-m"):
+        return
+    seconds = {
+        report.nodeid: dict(report.user_properties).get("cpu_seconds", 0.0)
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if getattr(report, "when", None) == "teardown"
+    }
+    long = {name: s for name, s in seconds.items() if s > MOST_CPU_SECONDS}
+    if long:
+        terminalreporter.section(f"not marked slow, but above {MOST_CPU_SECONDS:g} CPU seconds")
+        for name, s in sorted(long.items(), key=lambda pair: -pair[1]):
+            terminalreporter.line(f"{s:5.1f} s  {name}")
 
 
 @pytest.fixture(autouse=True)
