@@ -30,27 +30,21 @@ hypothesis.settings.register_profile("genjax", deadline=None, derandomize=True, 
 hypothesis.settings.load_profile("genjax")
 
 
-NUM_PROGRAMS = 0
+# Each compiled program holds a megabyte and slows the compilation of those after it.
 MOST_PROGRAMS = 500
 MOST_CPU_SECONDS = 5.0
-
-
-def count_programs(event, duration, **_):
-    global NUM_PROGRAMS
-    NUM_PROGRAMS += event == "/jax/core/compile/backend_compile_duration"
-
-
-jax.monitoring.register_event_duration_secs_listener(count_programs)
+programs = []
+jax.monitoring.register_event_duration_secs_listener(
+    lambda event, duration, **_: event.endswith("/backend_compile_duration") and programs.append(duration)
+)
 
 
 @pytest.fixture(autouse=True)
 def _few_programs():
-    """Each compiled program holds a megabyte and slows the compilation of those after it: forget them in time."""
-    global NUM_PROGRAMS
     yield
-    if NUM_PROGRAMS > MOST_PROGRAMS:
+    if len(programs) > MOST_PROGRAMS:
         jax.clear_caches()
-        NUM_PROGRAMS = 0
+        programs.clear()
 
 
 @pytest.fixture
@@ -78,26 +72,23 @@ def pytest_collection_modifyitems(config, items):
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item):
-    """Measure each test, set-up and child processes included, in CPU time, which other load hardly changes."""
-    before = sum(os.times()[:4])
-    item.cpu_seconds = lambda: sum(os.times()[:4]) - before
+def pytest_runtest_makereport(item, call):
+    """Note the CPU time of each test, its child processes included: other load hardly changes it."""
+    if call.when == "setup":
+        item.cpu_before = sum(os.times()[:4])
+    elif call.when == "call":
+        item.user_properties.append(("cpu_seconds", sum(os.times()[:4]) - item.cpu_before))
     return (yield)
 
 
-def pytest_runtest_teardown(item):
-    item.user_properties.append(("cpu_seconds", item.cpu_seconds()))
-
-
 def pytest_terminal_summary(terminalreporter, config):
-    """Name the tests that should be marked slow. Not a failure: a cold cache or a slower machine is no fault."""
+    """Name the tests that should be marked slow. No failure: a cold cache or a slower machine is no fault."""
     if config.getoption("-m"):
         return
     seconds = {
         report.nodeid: dict(report.user_properties).get("cpu_seconds", 0.0)
-        for reports in terminalreporter.stats.values()
-        for report in reports
-        if getattr(report, "when", None) == "teardown"
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.getreports(outcome)
     }
     long = {name: s for name, s in seconds.items() if s > MOST_CPU_SECONDS}
     if long:
