@@ -182,8 +182,9 @@ def test_gradients_are_finite_and_exact(programs, x64):
 
 def test_new_values_do_not_retrace(programs):
     programs.single(*programs.args)
+    num_traces = programs.num_traces
     programs.single(*programs.scaled(1.01))
-    assert programs.num_traces == 1
+    assert programs.num_traces == num_traces
 
 
 @public
