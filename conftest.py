@@ -7,8 +7,12 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parent / ".jax_cache"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-# Two thirds of the suite's time is compilation, and LLVM's optimisation is half of that. `make test-all` keeps it.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+# Most of the suite's time is compilation, and optimisation is most of that. `make test-all` keeps it.
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    " --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1",
+)
 
 import hypothesis
 import jax
@@ -24,6 +28,23 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 # The first call of a shape compiles, so the time of one example says nothing; examples are the same each run.
 hypothesis.settings.register_profile("genjax", deadline=None, derandomize=True, max_examples=50)
 hypothesis.settings.load_profile("genjax")
+
+
+# Each compiled program holds a megabyte and slows the compilation of those after it.
+MOST_PROGRAMS = 500
+MOST_CPU_SECONDS = 5.0
+programs = []
+jax.monitoring.register_event_duration_secs_listener(
+    lambda event, duration, **_: event.endswith("/backend_compile_duration") and programs.append(duration)
+)
+
+
+@pytest.fixture(autouse=True)
+def _few_programs():
+    yield
+    if len(programs) > MOST_PROGRAMS:
+        jax.clear_caches()
+        programs.clear()
 
 
 @pytest.fixture
@@ -48,6 +69,32 @@ def pytest_collection_modifyitems(config, items):
         for item in items:
             if "slow" in item.keywords:
                 item.add_marker(slow)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Note the CPU time of each test, its child processes included: other load hardly changes it."""
+    if call.when == "setup":
+        item.cpu_before = sum(os.times()[:4])
+    elif call.when == "call":
+        item.user_properties.append(("cpu_seconds", sum(os.times()[:4]) - item.cpu_before))
+    return (yield)
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Name the tests that should be marked slow. No failure: a cold cache or a slower machine is no fault."""
+    if config.getoption("-m"):
+        return
+    seconds = {
+        report.nodeid: dict(report.user_properties).get("cpu_seconds", 0.0)
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.getreports(outcome)
+    }
+    long = {name: s for name, s in seconds.items() if s > MOST_CPU_SECONDS}
+    if long:
+        terminalreporter.section(f"not marked slow, but above {MOST_CPU_SECONDS:g} CPU seconds")
+        for name, s in sorted(long.items(), key=lambda pair: -pair[1]):
+            terminalreporter.line(f"{s:5.1f} s  {name}")
 
 
 @pytest.fixture(autouse=True)

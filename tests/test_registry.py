@@ -1,10 +1,10 @@
 """The battery over every public function of floors 0 to 2, and the rules of a public name."""
 
+import functools
 import importlib
 import inspect
 import re
 
-import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -34,7 +34,6 @@ PUBLIC = {
 }
 PUBLIC["genjax.checked"] = importlib.import_module("genjax").checked
 
-rows = pytest.mark.parametrize("name", sorted(ROWS))
 public = pytest.mark.parametrize("name", sorted(PUBLIC))
 
 
@@ -42,17 +41,25 @@ def is_float(array):
     return isinstance(array, np.ndarray) and array.dtype == np.float64
 
 
+def is_key(array):
+    return jnp.issubdtype(getattr(array, "dtype", float), jax.dtypes.prng_key)
+
+
 def cast(args, dtype):
-    return tuple(jnp.asarray(a, dtype) if is_float(a) else a for a in args)
+    return tuple(np.asarray(a, dtype) if is_float(a) else a for a in args)
 
 
-def float_positions(args):
-    return tuple(i for i, a in enumerate(args) if is_float(a))
-
-
-def total(call):
+def total(outputs):
     """The sum over all leaves: a scalar that depends on every output."""
-    return lambda *args: sum(jnp.sum(leaf) for leaf in jax.tree.leaves(call(*args)))
+    return sum(jnp.sum(leaf) for leaf in jax.tree.leaves(outputs))
+
+
+def stack(*arrays):
+    return (jnp if is_key(arrays[0]) else np).stack(arrays)
+
+
+def floating(outputs):
+    return [a for a in jax.tree.leaves(outputs) if jnp.issubdtype(a.dtype, jnp.floating)]
 
 
 def assert_close(actual, expected, **tolerance):
@@ -60,89 +67,121 @@ def assert_close(actual, expected, **tolerance):
         np.testing.assert_allclose(np.asarray(a, np.float64), np.asarray(b, np.float64), **tolerance)
 
 
+class Programs:
+    """A row with its compiled programs, one for each dtype, which its checks share: compilation is their cost."""
+
+    def __init__(self, row):
+        self.row = row
+        self.args = cast(row.args, np.float32)
+        self.positions = tuple(i for i, a in enumerate(row.args) if is_float(a))
+        self.draws = any(map(is_key, row.args))
+        self.num_traces = 0
+        self.single = jax.jit(self._counted)
+
+    def _counted(self, *args):
+        self.num_traces += 1
+        return self.row.call(*args)
+
+    def scaled(self, factor):
+        """The arguments in float32, at other values."""
+        return tuple(
+            a * np.float32(factor) if is_float(r) else a
+            for a, r in zip(self.args, self.row.args, strict=True)
+        )
+
+    @functools.cached_property
+    def outputs(self):
+        """In float32."""
+        return self.single(*self.args)
+
+    @functools.cached_property
+    def double(self):
+        """In float64: a function to the outputs and, where there is a gradient, the sum of all and its gradient."""
+        if self.row.gradient == "none":
+            return jax.jit(lambda *args: (self.row.call(*args), None, ()))
+
+        def with_total(*args):
+            outputs = self.row.call(*args)
+            return total(outputs), outputs
+
+        def call(*args):
+            (value, outputs), gradient = jax.value_and_grad(with_total, self.positions, has_aux=True)(*args)
+            return outputs, value, gradient
+
+        return jax.jit(call)
+
+
+@pytest.fixture(scope="module", params=sorted(ROWS))
+def programs(request):
+    """Of each row in turn; pytest runs all checks of a row before those of the next."""
+    return Programs(ROWS[request.param])
+
+
 def test_every_public_name_has_its_row():
     assert set(ROWS) | set(RECORDS) == set(PUBLIC)
 
 
-@rows
-def test_jit_is_eager(name):
-    row = ROWS[name]
-    args = cast(row.args, jnp.float32)
-    assert_close(jax.jit(row.call)(*args), row.call(*args), rtol=2e-5, atol=1e-6)
+def test_jit_is_eager(programs):
+    eager = programs.row.call(*map(jnp.asarray, programs.args))
+    assert_close(programs.outputs, eager, rtol=2e-5, atol=1e-6)
 
 
-@rows
-def test_vmap_is_a_loop(name):
-    row = ROWS[name]
-    args = cast(row.args, jnp.float32)
-    batch = [
-        tuple(a * (1 + 0.02 * i) if is_float(r) else a for a, r in zip(args, row.args, strict=True))
-        for i in range(3)
-    ]
-    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *batch)
-    call = jax.jit(row.call)  # as test_jit_is_eager allows, and many times faster to compile
-    looped = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[call(*one) for one in batch])
-    assert_close(jax.jit(jax.vmap(row.call))(*stacked), looped, rtol=2e-5, atol=1e-6)
+def test_vmap_is_a_loop(programs):
+    batch = [programs.scaled(1 + 0.02 * i) for i in range(3)]
+    singles = [jax.tree.leaves(programs.single(*one)) for one in batch]
+    looped = [stack(*map(np.asarray, leaves)) for leaves in zip(*singles, strict=True)]
+    stacked = map(stack, *batch)
+    assert_close(jax.jit(jax.vmap(programs.row.call))(*stacked), looped, rtol=2e-5, atol=1e-6)
 
 
-@rows
-def test_dtypes_are_kept_and_float32_agrees_with_float64(name):
-    row = ROWS[name]
-    single = jax.jit(row.call)(*cast(row.args, jnp.float32))
+def test_dtypes_are_kept_and_float32_agrees_with_float64(programs):
+    single = programs.outputs
     with jax.enable_x64(True):
-        double = jax.jit(row.call)(*cast(row.args, jnp.float64))
+        double = programs.double(*programs.row.args)[0]
     for dtype, outputs in ((jnp.float32, single), (jnp.float64, double)):
-        floating = [a.dtype for a in jax.tree.leaves(outputs) if jnp.issubdtype(a.dtype, jnp.floating)]
-        assert all(d == dtype for d in floating), floating
-    if not any(jnp.issubdtype(getattr(a, "dtype", float), jax.dtypes.prng_key) for a in row.args):
+        assert all(a.dtype == dtype for a in floating(outputs)), [a.dtype for a in floating(outputs)]
+    if not programs.draws:
         assert_close(single, double, rtol=1e-4, atol=1e-5)  # a key draws other numbers in float64
 
 
-@rows
-def test_bfloat16_is_accepted_or_refused_clearly(name):
-    row = ROWS[name]
+def test_bfloat16_is_accepted_or_refused_clearly(programs):
+    row = programs.row
     args = cast(row.args, jnp.bfloat16)
     if not row.bfloat16:
         with pytest.raises(TypeError, match="float32"):
-            row.call(*args)
+            row.call(*map(jnp.asarray, args))
         return
     outputs = jax.jit(row.call)(*args)
-    floating = [a for a in jax.tree.leaves(outputs) if jnp.issubdtype(a.dtype, jnp.floating)]
-    assert all(a.dtype == jnp.bfloat16 and jnp.isfinite(a).all() for a in floating)
-    if not any(jnp.issubdtype(getattr(a, "dtype", float), jax.dtypes.prng_key) for a in row.args):
-        assert_close(outputs, jax.jit(row.call)(*cast(row.args, jnp.float32)), rtol=0.1, atol=0.1)
+    assert all(a.dtype == jnp.bfloat16 for a in floating(outputs))
+    assert all(np.isfinite(np.asarray(a, np.float32)).all() for a in floating(outputs))
+    if not programs.draws:
+        assert_close(outputs, programs.outputs, rtol=0.1, atol=0.1)
 
 
-@rows
-def test_gradients_are_finite_and_exact(name, x64):
-    row = ROWS[name]
-    if row.gradient == "none":
+def test_gradients_are_finite_and_exact(programs, x64):
+    args, positions = programs.row.args, programs.positions
+    if programs.row.gradient == "none":
         return
-    args, positions = cast(row.args, jnp.float64), float_positions(row.args)
-    gradient = jax.jit(jax.grad(total(row.call), positions))(*args)
-    assert all(jnp.isfinite(g).all() for g in gradient)
+    gradient = [np.asarray(g) for g in programs.double(*args)[2]]
+    assert all(np.isfinite(g).all() for g in gradient)
     assert any((g != 0).any() for g in gradient)
-    if row.gradient == "exact":
+    if programs.row.gradient == "exact":
         # Along a random direction, the central difference: its error is h² against 1e-16 / h of round-off.
         h, rng = 1e-5, np.random.default_rng(0)
         direction = {i: rng.normal(size=args[i].shape) for i in positions}
-        moved = lambda step: tuple(
-            a + step * direction[i] if i in direction else a for i, a in enumerate(args)
-        )
-        value = jax.jit(total(row.call))
-        slope = sum(jnp.vdot(g, direction[i]) for g, i in zip(gradient, positions, strict=True))
-        difference = (value(*moved(h)) - value(*moved(-h))) / (2 * h)
+        value = lambda step: programs.double(
+            *(a + step * direction[i] if i in direction else a for i, a in enumerate(args))
+        )[1]
+        slope = sum(np.vdot(g, direction[i]) for g, i in zip(gradient, positions, strict=True))
+        difference = (value(h) - value(-h)) / (2 * h)
         np.testing.assert_allclose(slope, difference, rtol=1e-6, atol=1e-7)
 
 
-@rows
-def test_new_values_do_not_retrace(name):
-    row = ROWS[name]
-    args = cast(row.args, jnp.float32)
-    chex.clear_trace_counter()
-    call = jax.jit(chex.assert_max_traces(lambda *a: row.call(*a), n=1))
-    call(*args)
-    call(*(a * 1.01 if is_float(r) else a for a, r in zip(args, row.args, strict=True)))
+def test_new_values_do_not_retrace(programs):
+    programs.single(*programs.args)
+    num_traces = programs.num_traces
+    programs.single(*programs.scaled(1.01))
+    assert programs.num_traces == num_traces
 
 
 @public

@@ -21,14 +21,15 @@ def random_table(seed=0, length=3, num_levels=3):
 
 def all_sequences(length, num_levels):
     """Every sequence, `[num_levels ** length, length]`."""
-    return jnp.stack(jnp.unravel_index(jnp.arange(num_levels**length), (num_levels,) * length), axis=1)
+    levels = np.unravel_index(np.arange(num_levels**length), (num_levels,) * length)
+    return jnp.asarray(np.stack(levels, axis=1), int)
 
 
 def total_probability(logits_fn, length, num_levels):
     """The sum of the probabilities of every sequence."""
     each = jax.jit(jax.vmap(partial(autoregressive.log_prob, logits_fn)))
     log_probs = each(all_sequences(length, num_levels))
-    return jnp.exp(log_probs).sum()
+    return np.exp(log_probs).sum()
 
 
 def made(length, hidden, num_levels, *, seed=0, scale=1.0, **options):
@@ -36,7 +37,8 @@ def made(length, hidden, num_levels, *, seed=0, scale=1.0, **options):
     init, apply = functional(
         lambda rngs: MADE(length, hidden, num_levels, activation=jnp.tanh, **options, rngs=rngs)
     )
-    return partial(apply, jax.tree.map(lambda p: scale * p, init(jax.random.key(seed))))
+    params = jax.jit(lambda key: jax.tree.map(lambda p: scale * p, init(key)))(jax.random.key(seed))
+    return partial(jax.jit(apply), params)
 
 
 @cache
@@ -56,11 +58,16 @@ def transformer(length=5, num_levels=3, *, num_classes=None, num_outputs=None):
     _, step = functional(build, method=CausalTransformer.step)
     _, empty_cache = functional(build, method=CausalTransformer.empty_cache)
     noise = lambda p, key: p + 0.2 * jax.random.normal(key, p.shape)
-    params = jax.jit(init)(KEY)
-    leaves, structure = jax.tree.flatten(params)
-    keys = jax.random.split(jax.random.key(7), len(leaves))
-    params = jax.tree.unflatten(structure, list(map(noise, leaves, keys)))
-    return params, jax.jit(apply), step, empty_cache(params)
+
+    @jax.jit
+    def start():
+        leaves, structure = jax.tree.flatten(init(KEY))
+        keys = jax.random.split(jax.random.key(7), len(leaves))
+        params = jax.tree.unflatten(structure, list(map(noise, leaves, keys)))
+        return params, empty_cache(params)
+
+    params, cache = start()
+    return params, jax.jit(apply), jax.jit(step), cache
 
 
 KEY = jax.random.key(0)

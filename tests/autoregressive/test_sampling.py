@@ -67,7 +67,8 @@ def test_the_limit_at_temperature_zero_is_the_most_probable_level_each_time():
     for table in TABLE.logits:
         greedy.append(int(jnp.argmax(table[tuple(greedy)])))
     for temperature in (1e-3, 1e-30):
-        draws = jax.vmap(lambda key, t=temperature: sample(key, TABLE.logits_fn, 3, temperature=t))(KEYS[:50])
+        draw = lambda key, t=temperature: sample(key, TABLE.logits_fn, 3, temperature=t)
+        draws = jax.jit(jax.vmap(draw))(KEYS[:50])
         np.testing.assert_array_equal(draws, jnp.tile(jnp.array(greedy), (50, 1)))
 
 
@@ -78,7 +79,7 @@ def test_cached_steps_give_the_rows_of_the_whole_network(num_classes):
     x = jnp.array([2, 0, 1, 1, 0])
     tokens = jnp.append(0, x[:-1])
     advance = lambda cache, at: step(params, cache, *at, *label)
-    _, rows = jax.lax.scan(advance, cache, (tokens, jnp.arange(5)))
+    _, rows = jax.jit(lambda cache: jax.lax.scan(advance, cache, (tokens, jnp.arange(5))))(cache)
     np.testing.assert_allclose(rows, apply(params, x, *label), rtol=1e-4, atol=1e-5)
     ignored = step(params, cache, jnp.array(2), jnp.array(0), *label)[1]
     np.testing.assert_array_equal(ignored, step(params, cache, jnp.array(0), jnp.array(0), *label)[1])
@@ -127,5 +128,6 @@ def test_faults_of_value_raise_eagerly_and_leave_minus_one_under_jit():
 def test_levels_that_are_ruled_out_are_never_drawn():
     logits_fn = lambda x: jnp.array([[0.0, -jnp.inf, 0.0]] * 3)
     for temperature in (0.1, 1.0, 10.0):
-        draws = jax.vmap(lambda key, t=temperature: sample(key, logits_fn, 3, temperature=t))(KEYS[:100])
+        draw = lambda key, t=temperature: sample(key, logits_fn, 3, temperature=t)
+        draws = jax.jit(jax.vmap(draw))(KEYS[:100])
         assert set(np.unique(draws)) == {0, 2}

@@ -2,9 +2,9 @@
 
 from functools import partial
 
-import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.special
 
 from genjax import Bound
 from genjax.flow import (
@@ -178,5 +178,5 @@ def noise(name):
     extreme = corners * np.where(np.arange(size) % 3 == 1, -1.0, 1.0)
     z = np.concatenate([np.random.default_rng(7).normal(size=(NUM_RANDOM, size)), extreme])
     if name.startswith("Logit"):
-        z = np.clip(jax.nn.sigmoid(z), 1e-6, 1 - 1e-6)
+        z = np.clip(scipy.special.expit(z), 1e-6, 1 - 1e-6)
     return np.asarray(z, np.float32).reshape(-1, *shape)

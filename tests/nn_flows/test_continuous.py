@@ -19,6 +19,12 @@ from .test_vector_flows import away_from_identity
 MATRIX = np.array([[0.3, -0.8], [0.5, 0.1]])
 
 
+def moved(seed, num_dims, **options):
+    """A network's flow away from its start."""
+    make = lambda key: continuous_flow(key, num_dims, **options)
+    return away_from_identity(jax.jit(make)(jax.random.key(seed)))
+
+
 def matrix_field(matrix, x, t):
     return matrix @ x
 
@@ -40,7 +46,7 @@ def test_a_linear_field_is_the_matrix_exponential(x64):
 @pytest.mark.slow
 def test_a_network_is_a_bijector_with_the_jacobians_log_determinant_and_unit_mass(x64):
     """The solver's order is five: with 20 steps its errors are below 1e-7 for these weights."""
-    flow = away_from_identity(continuous_flow(jax.random.key(0), 2, hidden=(6,), num_steps=20))
+    flow = moved(0, 2, hidden=(6,), num_steps=20)
     report = check(flow, jnp.array([0.5, -1.2]), num_points=2, tolerance=1e-7, grid_size=40)
     assert report.mass is not None
     assert abs(report.mass - 1) < 1e-4
@@ -58,7 +64,7 @@ def test_a_sample_needs_no_divergence(x64):
 
 
 def test_steps_by_tolerance_and_fixed_steps_agree(x64):
-    fixed = away_from_identity(continuous_flow(jax.random.key(0), 3, hidden=(5,), num_steps=40))
+    fixed = moved(0, 3, hidden=(5,), num_steps=40)
     adaptive = dataclasses.replace(fixed, num_steps=None, rtol=1e-9, atol=1e-9)
     x = jnp.array([0.3, 0.1, -2.0])
     for a, b in zip(fixed.inverse(x), adaptive.inverse(x), strict=True):
@@ -66,7 +72,7 @@ def test_steps_by_tolerance_and_fixed_steps_agree(x64):
 
 
 def test_the_mean_over_all_directions_is_the_exact_log_determinant(x64):
-    flow = away_from_identity(continuous_flow(jax.random.key(1), 2, hidden=(6,), num_steps=4))
+    flow = moved(1, 2, hidden=(6,), num_steps=4)
     x = jnp.array([0.5, -1.2])
     signs = jnp.array(list(itertools.product([-1.0, 1.0], repeat=2)))
     z, log_dets = jax.jit(jax.vmap(lambda e: dataclasses.replace(flow, direction=e).inverse(x)))(signs)
@@ -78,7 +84,7 @@ def test_the_mean_over_all_directions_is_the_exact_log_determinant(x64):
 
 def test_a_direction_is_no_part_of_the_trained_tree(x64):
     """It is put in for one loss, whose gradient has the structure of the flow, and whose mean is the exact one."""
-    flow = away_from_identity(continuous_flow(jax.random.key(1), 2, hidden=(6,), num_steps=4))
+    flow = moved(1, 2, hidden=(6,), num_steps=4)
     x = jnp.array([0.5, -1.2])
     signs = jnp.array(list(itertools.product([-1.0, 1.0], repeat=2)))
     loss = lambda flow, e: negative_log_likelihood(dataclasses.replace(flow, direction=e), x)
@@ -90,9 +96,8 @@ def test_a_direction_is_no_part_of_the_trained_tree(x64):
 
 
 def test_several_seeds_are_one_vmap():
-    flows = jax.vmap(lambda key: continuous_flow(key, 2, hidden=(4,), num_steps=2))(
-        jax.random.split(jax.random.key(0), 3)
-    )
+    make = lambda key: continuous_flow(key, 2, hidden=(4,), num_steps=2)
+    flows = jax.jit(jax.vmap(make))(jax.random.split(jax.random.key(0), 3))
     values = jax.jit(jax.vmap(negative_log_likelihood, (0, None)))(flows, jnp.ones(2))
     assert len(np.unique(values)) == 3
 
