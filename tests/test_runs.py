@@ -263,4 +263,10 @@ def test_a_damaged_run_is_named(damage, error, message, tmp_path):
 )
 def test_other_models_and_data_run_to_their_page(family, preset, options, tmp_path):
     go(family, tmp_path / "run", preset=preset, **options)
-    assert summary_of(tmp_path / "run").main is not None
+    summary = summary_of(tmp_path / "run")
+    assert summary.main is not None
+    if options.get("model") == "continuous":
+        calls = summary.sections["Cost"].rows["network calls per sample"]
+        assert all(
+            6 < count < 1000 for count in calls.per_seed
+        )  # six per step of the solver, which chooses them

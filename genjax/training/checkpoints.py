@@ -28,6 +28,7 @@ class Checkpoints:
     """
 
     def __init__(self, path: Path, *, keep: int = 3):
+        self._path = Path(path)
         newest = training.preservation_policies.LatestN(keep)
         self._checkpointer = training.Checkpointer(Path(path).absolute(), preservation_policy=newest)
 
@@ -78,7 +79,7 @@ class Checkpoints:
             if not changed:
                 return checkpoint.step, trees
             warn(f"checkpoint {checkpoint.step} is damaged and passed over: {changed[0]} fails its checksum")
-        raise RunError("there is no intact checkpoint to restore; start anew in another --out")
+        raise RunError(f"there is no intact checkpoint in {self._path}; the run must be started anew")
 
     def close(self) -> None:
         """Wait for what is being written."""
