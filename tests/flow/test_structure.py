@@ -53,9 +53,10 @@ def test_masked_coordinates_pass_and_alone_are_read():
     z = jnp.array([0.3, -1.0, 2.0])
     x, _ = flow.forward(z)
     np.testing.assert_array_equal(x[::2], z[::2])
-    jacobian = jax.jacfwd(lambda z: flow.forward(z)[0])(z)
+    forward = jax.jit(jax.jacfwd(lambda z: flow.forward(z)[0]))
+    jacobian = forward(z)
     np.testing.assert_array_equal(jacobian[::2], jnp.eye(3)[::2])
-    other = jax.jacfwd(lambda z: flow.forward(z)[0])(z.at[1].set(5.0))
+    other = forward(z.at[1].set(5.0))
     np.testing.assert_allclose(jacobian[1, 1], other[1, 1], rtol=1e-6)  # its scale does not depend on itself
 
 
@@ -78,9 +79,9 @@ def test_autoregressive_jacobians_are_triangular_in_both_directions():
     flow = build("MaskedAutoregressive")
     z = jnp.array([0.3, -1.0, 2.0])
     for move in (flow.forward, flow.inverse):
-        jacobian = jax.jacfwd(lambda v, move=move: move(v)[0])(z)
-        np.testing.assert_array_equal(jnp.triu(jacobian, 1), 0)
-        assert (jnp.abs(jnp.tril(jacobian)[jnp.tril_indices(3)]) > 1e-4).all()
+        jacobian = np.asarray(jax.jit(jax.jacfwd(lambda v, move=move: move(v)[0]))(z))
+        np.testing.assert_array_equal(np.triu(jacobian, 1), 0)
+        assert (np.abs(jacobian[np.tril_indices(3)]) > 1e-4).all()
 
 
 def test_sampling_takes_one_pass_a_coordinate_and_density_one(x64):

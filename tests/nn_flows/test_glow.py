@@ -8,7 +8,8 @@ import pytest
 from genjax.flow import check, fit_actnorm, log_prob
 from genjax.nn import glow
 
-from .test_vector_flows import Compiled, away_from_identity
+from ..flow.bijectors import Compiled
+from .test_vector_flows import away_from_identity
 
 SHAPE = (4, 4, 1)
 

@@ -1,9 +1,7 @@
 """Flows of vectors: bijectors with exact log-determinants, near the identity, several seeds at once."""
 
 import math
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +20,8 @@ from genjax.nn import (
     spline_autoregressive_flow,
     spline_coupling_flow,
 )
+
+from ..flow.bijectors import Compiled
 
 spline_options = {"num_layers": 2, "hidden": (6, 5), "num_bins": 4}
 ARCHITECTURES = {
@@ -46,19 +46,6 @@ def away_from_identity(params, scale=0.3):
 def build(name, num_dims, seed=0):
     """One of the architectures, made by one program."""
     return jax.jit(lambda key: ARCHITECTURES[name](key, num_dims))(jax.random.key(seed))
-
-
-@dataclass(frozen=True)
-class Compiled:
-    """A bijector whose single calls are one program each, where `check` calls it outside its own."""
-
-    bijector: Any
-
-    def forward(self, z):
-        return jax.jit(self.bijector.forward)(z)
-
-    def inverse(self, x):
-        return jax.jit(self.bijector.inverse)(x)
 
 
 @architectures

@@ -2,6 +2,7 @@
 
 import itertools
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -21,6 +22,22 @@ def random_model(seed=0, num_dims=4, num_latents=2, *, orthogonal=False):
         weights = np.linalg.qr(weights)[0] * np.array([1.5, 0.7])[:num_latents]
     log_var = np.array(-0.4) if orthogonal else rng.normal(size=num_dims) * 0.5
     return LinearGaussian(*map(jnp.asarray, (weights, rng.normal(size=num_dims), log_var)))
+
+
+@jax.jit
+def exact_log_evidence(model, x):
+    """log p(x) of the oracle, in one program, as are the two closed forms below."""
+    return model.log_evidence(x)
+
+
+@jax.jit
+def kl_to_posterior(model, mean, log_var, x):
+    return model.kl_to_posterior(mean, log_var, x)
+
+
+@jax.jit
+def optimal_encode(model, x):
+    return model.optimal_encode(x)
 
 
 def gauss_hermite(num_latents, num_nodes=3):

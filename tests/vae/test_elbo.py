@@ -13,7 +13,15 @@ from genjax.densities import normal_log_prob, standard_normal_log_prob
 from genjax.divergences import kl_standard_normal
 from genjax.vae import ElboTerms, elbo_terms, negative_elbo, reparameterize
 
-from .models import affine_encoder, datum, encoder_params, gauss_hermite, random_model
+from .models import (
+    affine_encoder,
+    datum,
+    encoder_params,
+    exact_log_evidence,
+    gauss_hermite,
+    kl_to_posterior,
+    random_model,
+)
 
 
 def exact_elbo(encode, model, x, **options):
@@ -48,8 +56,8 @@ def test_reconstruction_minus_kl(x64):
 @pytest.mark.parametrize("seed", range(5))
 def test_the_gap_is_the_kl_to_the_posterior(seed, x64):
     model, encode = random_model(seed), affine_encoder(encoder_params(seed))
-    gap = model.log_evidence(datum()) - exact_elbo(encode, model, datum())
-    np.testing.assert_allclose(gap, model.kl_to_posterior(*encode(datum()), datum()), rtol=1e-11)
+    gap = exact_log_evidence(model, datum()) - exact_elbo(encode, model, datum())
+    np.testing.assert_allclose(gap, kl_to_posterior(model, *encode(datum()), datum()), rtol=1e-11)
     assert gap > 0
 
 
@@ -57,9 +65,9 @@ def test_the_gap_in_float32_and_its_vanishing_at_the_posterior():
     model = random_model(orthogonal=True)
     assert model.weights.dtype == jnp.float32
     encode = affine_encoder(encoder_params())
-    gap = model.log_evidence(datum()) - exact_elbo(encode, model, datum())
-    np.testing.assert_allclose(gap, model.kl_to_posterior(*encode(datum()), datum()), rtol=2e-6)
-    gap = model.log_evidence(datum()) - exact_elbo(model.optimal_encode, model, datum())
+    gap = exact_log_evidence(model, datum()) - exact_elbo(encode, model, datum())
+    np.testing.assert_allclose(gap, kl_to_posterior(model, *encode(datum()), datum()), rtol=2e-6)
+    gap = exact_log_evidence(model, datum()) - exact_elbo(model.optimal_encode, model, datum())
     np.testing.assert_allclose(gap, 0.0, atol=5e-6)
 
 
@@ -71,22 +79,24 @@ def test_at_the_posterior_every_single_draw_gives_the_evidence(x64):
             model.optimal_encode, model.log_likelihood, datum(), noise, log_prior=standard_normal_log_prob
         ).elbo
     )
-    np.testing.assert_allclose(jax.vmap(log_weight)(draws), model.log_evidence(datum()), rtol=1e-12)
+    np.testing.assert_allclose(
+        jax.jit(jax.vmap(log_weight))(draws), exact_log_evidence(model, datum()), rtol=1e-12
+    )
 
 
 def test_the_gradient_is_that_of_the_closed_form_for_encoder_and_model(x64):
     model, params = random_model(1), encoder_params(2)
 
     def closed_form(params, model):
-        return model.log_evidence(datum()) - model.kl_to_posterior(*affine_encoder(params)(datum()), datum())
+        return exact_log_evidence(model, datum()) - kl_to_posterior(
+            model, *affine_encoder(params)(datum()), datum()
+        )
 
     def quadrature(params, model):
         return exact_elbo(affine_encoder(params), model, datum())
 
-    expected = jax.grad(closed_form, (0, 1))(params, model)
-    for a, b in zip(
-        *map(jax.tree.leaves, (jax.grad(quadrature, (0, 1))(params, model), expected)), strict=True
-    ):
+    gradients = (jax.jit(jax.grad(f, (0, 1)))(params, model) for f in (quadrature, closed_form))
+    for a, b in zip(*map(jax.tree.leaves, gradients), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
 
 
@@ -103,10 +113,11 @@ def test_keyed_loss_is_the_exact_bound_within_its_standard_error(x64):
         return -jnp.mean(jax.vmap(partial(exact_elbo, affine_encoder(params), model))(x))
 
     draws, gradients = jax.jit(jax.vmap(jax.value_and_grad(loss), (None, 0)))(params, keys)
-    value, gradient = jax.value_and_grad(exact)(params)
+    value, gradient = jax.jit(jax.value_and_grad(exact))(params)
+    gradients = jax.tree.map(np.asarray, gradients)
     assert abs(draws.mean() - value) < 4 * draws.std() / np.sqrt(4000)
     for g, e in zip(*map(jax.tree.leaves, (gradients, gradient)), strict=True):
-        assert (jnp.abs(g.mean(0) - e) <= 4 * g.std(0) / np.sqrt(4000) + 1e-12).all()
+        assert (np.abs(g.mean(0) - e) <= 4 * g.std(0) / np.sqrt(4000) + 1e-12).all()
 
 
 def test_a_prior_given_as_a_function_is_the_closed_form_in_expectation(x64):
@@ -176,7 +187,8 @@ def test_maximum_likelihood_by_gradient_descent_recovers_a_density():
         return jax.tree.map(lambda p, g: p - 0.2 * g, params, jax.grad(nll)(params)), None
 
     params, _ = jax.lax.scan(step, {"mean": jnp.zeros(1), "log_var": jnp.zeros(1)}, length=300)
+    x = np.asarray(x)
     np.testing.assert_allclose(params["mean"], x.mean(0), rtol=1e-4)
-    np.testing.assert_allclose(jnp.exp(params["log_var"]), x.var(0), rtol=1e-4)
+    np.testing.assert_allclose(np.exp(params["log_var"]), x.var(0), rtol=1e-4)
     standard_error = 0.6 / np.sqrt(2000)
     assert abs(params["mean"][0] - 1.5) < 4 * standard_error
