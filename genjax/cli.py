@@ -28,7 +28,7 @@ class Sample:
     seed: Seed = 0
     """Seed of the draw; the same seed gives the same samples."""
     out: Path | None = None
-    """Path of the files, without their suffix; by default samples-RUN in this folder."""
+    """Path of the two files, with or without their suffix; by default samples-RUN in this folder."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,8 @@ def sample(command: Sample) -> None:
     from genjax.report.samples import draw
 
     out = command.out or Path(f"samples-{command.run.resolve().name}")
+    if out.suffix in (".png", ".npz"):
+        out = out.with_suffix("")
     files = {kind: out.with_name(f"{out.name}.{kind}") for kind in ("png", "npz")}
     for file in files.values():
         if file.exists():

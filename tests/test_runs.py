@@ -125,7 +125,7 @@ def test_the_rebuilt_parameters_are_those_that_validation_chose(tiny):
 
 
 def test_a_class_can_be_chosen_where_the_model_has_classes(tiny, tmp_path):
-    cli.sample(cli.Sample(tiny("autoregressive"), num=4, label=3, out=tmp_path / "threes"))
+    cli.sample(cli.Sample(tiny("autoregressive"), num=4, label=3, out=tmp_path / "threes.png"))
     with np.load(tmp_path / "threes.npz") as arrays:
         np.testing.assert_array_equal(arrays["labels"], 3)
     for family, label, message in (
