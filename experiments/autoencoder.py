@@ -65,11 +65,10 @@ def main(config: Config) -> None:
     rows = {"Likelihood": {}, "Quality": {}, "Diversity and mode collapse": {}}
     for name, one in trained.items():
         distortion, judged = judge(one.params, jax.random.split(key_codes, config.seeds), x_train, x_test)
-        rows["Likelihood"][f"distortion at the code, {name}"] = quantity(
-            distortion, "nats", note="no likelihood"
-        )
+        of = {"of": view.of}
+        loss = quantity(distortion, "nats", note="no likelihood", **of)
+        rows["Likelihood"][f"distortion at the code, {name}"] = loss
         for codes, (frechet, support) in judged.items():
-            of = {"of": view.of}
             title = f"{name}, decoded from {codes}"
             rows["Quality"][f"Fréchet distance, {title}"] = quantity(frechet, **of)
             rows["Quality"][f"precision, {title}"] = quantity(support.precision, **of)

@@ -72,17 +72,18 @@ def partition(config, energy_model, trained, data, key):
     keys = jax.random.split(key, config.seeds)
     (log_z, ends), seconds = timed(both, trained.params, keys, x_train)
     exact = float(np.mean(log_z.log_z))
-    about = {"baseline": exact, "baseline_of": "log Z, computed"}
+    of = {"of": energy_model.view.of}
+    about = of | {"baseline": exact, "baseline_of": "log Z, computed"}
     rows = {
-        "log Z": quantity(log_z.log_z, "nats", note="computed, by quadrature or enumeration"),
-        "log Z, error of quadrature": quantity(log_z.error, "nats"),
+        "log Z": quantity(log_z.log_z, "nats", note="computed, by quadrature or enumeration", **of),
+        "log Z, error of quadrature": quantity(log_z.error, "nats", **of),
         "log Z, annealed from below": quantity(
             ends.lower.log_z, "nats", over_test=ends.lower.error, note="± over chains", **about
         ),
         "log Z, annealed from above": quantity(
             ends.upper.log_z, "nats", over_test=ends.upper.error, note="± over chains", **about
         ),
-        "log Z, gap of the bracket": quantity(ends.gap, "nats"),
+        "log Z, gap of the bracket": quantity(ends.gap, "nats", **of),
     }
     low, high = ends.lower.log_z - 3 * ends.lower.error, ends.upper.log_z + 3 * ends.upper.error
     inside = (low <= log_z.log_z) & (log_z.log_z <= high)

@@ -45,11 +45,12 @@ def main(config: Config) -> None:
     elbo, means, log_vars = map_seeds(terms, trained.params, keys, jnp.asarray(data.test))
     active = jax.vmap(vae.active_units)(means).sum(1)
     collapsed = jax.vmap(vae.collapsed_units)(means, log_vars).sum(1)
+    of = {"of": vae_model.view.of}
     units = {"baseline": float(config.latents), "baseline_of": "latents"}
     rows = {
         "Likelihood": {
-            "rate": quantity(elbo.rate.mean(1), "nats", note="KL of the codes from the prior"),
-            "distortion": quantity(elbo.distortion.mean(1), "nats", note="−log p(x|z) at drawn codes"),
+            "rate": quantity(elbo.rate.mean(1), "nats", note="KL of the codes from the prior", **of),
+            "distortion": quantity(elbo.distortion.mean(1), "nats", note="−log p(x|z) at drawn codes", **of),
         },
         "Diversity and mode collapse": {
             "active units": quantity(active, note="latents that follow the data", **units),

@@ -73,12 +73,14 @@ def beside_the_truth(
     mass = lambda log_density, where: jnp.sum(jnp.exp(log_density) * where, axis=-1) * cell**2
     everywhere = jnp.ones(len(grid))
     error = lambda gap: np.asarray(gap).std(axis=1, ddof=1) / gap.shape[1] ** 0.5
+    of = model.view.of
     entropy = {"baseline": -float(of_data.mean()), "baseline_of": "entropy of the data"}
     rows = {
         f"−{name}": replace(measured.sections["Likelihood"].rows[f"−{name}"], **entropy),
         "entropy gap": quantity(
             gaps.mean(1),
             "nats",
+            of=of,
             over_test=error(gaps),
             baseline=0.0,
             baseline_of="the truth",
@@ -86,6 +88,7 @@ def beside_the_truth(
         ),
         "mass on the grid": quantity(
             mass(log_densities, everywhere[None]),
+            of=of,
             baseline=float(mass(true, everywhere)),
             baseline_of="the true density",
         ),
@@ -93,7 +96,7 @@ def beside_the_truth(
     if isinstance(density, Circle):
         in_band = lambda x: jnp.abs(jnp.sqrt(jnp.sum(x**2, axis=-1)) - density.radius) <= BAND
         near = float(mass(true, in_band(grid)))
-        about = {"baseline": near, "baseline_of": "the true density"}
+        about = {"of": of, "baseline": near, "baseline_of": "the true density"}
         rows |= {
             f"mass within {BAND} of the circle": quantity(mass(log_densities, in_band(grid)[None]), **about),
             f"samples within {BAND} of the circle": quantity(in_band(measured.samples).mean(1), **about),
