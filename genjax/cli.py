@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from genjax.faults import EXTRAS, DataError, RunError, UsageError, exit_on_fault
+from genjax.faults import EXTRAS, DataError, RunError, UsageError, exit_on_fault, missing
 from genjax.training.options import Count, Seed, check_options
 
 if TYPE_CHECKING:
@@ -195,9 +195,9 @@ def doctor(command: Doctor) -> None:
     )
     for name in ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "diffrax", "numpy"):
         print(f"  {name} {importlib.metadata.version(name)}")
-    for module, extra in EXTRAS.items():
+    for module in EXTRAS:
         if importlib.util.find_spec(module) is None:
-            print(f"  {module} is missing: pip install 'genjax-lab[{extra}]'")
+            print(f"  {missing(module)}")
     print("no other distribution named genjax is installed")  # or the import would have been refused
 
     import jax
@@ -210,8 +210,10 @@ def doctor(command: Doctor) -> None:
             print(
                 f"  {name}: {len(found.train):,} / {len(found.validation):,} / {len(found.test):,} examples"
             )
-        except (DataError, ModuleNotFoundError) as error:
+        except DataError as error:
             print(f"  {name}: {error}")
+        except ModuleNotFoundError as error:
+            print(f"  {name}: {missing(str(error.name))}")
     try:
         cache_folder().mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=cache_folder()):

@@ -14,6 +14,7 @@ __all__ = [
     "RunError",
     "UsageError",
     "exit_on_fault",
+    "missing",
     "warn",
 ]
 
@@ -79,11 +80,16 @@ def exit_on_fault() -> Iterator[None]:
     except ModuleNotFoundError as error:
         if error.name not in EXTRAS:
             raise
-        warn(f"{error.name} is missing: pip install 'genjax-lab[{EXTRAS[error.name]}]'")
+        warn(missing(error.name))
         raise SystemExit(1) from error
     except KeyboardInterrupt as error:
         warn("interrupted")
         raise SystemExit(130) from error
+
+
+def missing(module: str) -> str:
+    """What to do about a package that only some uses need."""
+    return f"{module} is missing: pip install 'genjax-lab[{EXTRAS[module]}]'"
 
 
 def warn(message: str) -> None:
