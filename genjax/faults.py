@@ -1,6 +1,8 @@
 """Faults a user can mend, and how a program ends on one: one line, an exit code, no traceback."""
 
 import contextlib
+import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,6 +84,12 @@ def exit_on_fault() -> Iterator[None]:
             raise
         warn(missing(error.name))
         raise SystemExit(1) from error
+    except BrokenPipeError as error:  # who read the output has closed it, as `head` does
+        with contextlib.suppress(OSError):
+            os.dup2(
+                os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+            )  # else the interpreter complains at its end
+        raise SystemExit(128 + signal.SIGPIPE) from error
     except KeyboardInterrupt as error:
         warn("interrupted")
         raise SystemExit(130) from error

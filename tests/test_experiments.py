@@ -106,6 +106,17 @@ def test_the_doctor_says_what_is_there_and_what_is_missing(tmp_path):
         assert part in done.stdout, part
 
 
+def test_a_reader_that_leaves_early_ends_the_program_without_traceback():
+    line = [sys.executable, "-m", "genjax.cli", "doctor"]
+    running = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    assert running.stdout is not None
+    running.stdout.readline()
+    running.stdout.close()
+    assert running.stderr is not None
+    assert "Traceback" not in running.stderr.read()
+    assert running.wait() in (0, 128 + signal.SIGPIPE)
+
+
 def test_a_used_folder_is_refused_and_left_alone(tmp_path):
     (tmp_path / "kept").write_text("")
     done = command("vae.py", "digits", "--out", tmp_path)
