@@ -21,12 +21,13 @@ def main(config: Config) -> None:
     from genjax import metrics
     from genjax.data import load
     from genjax.recipes import autoencoder, vae
+    from genjax.recipes.latent import networks
     from genjax.report import curves, measure, publish, quantity, samples_beside_data, summarize
     from genjax.training import evenly_spaced, open_run
 
     data = load(config.data, download=config.download)
-    view, net = vae.networks(config, data.spec)
-    same = {name: getattr(config, name) for name in ("data", "latents", "hidden")}
+    view, net = networks(config, data.spec)
+    same = {name: getattr(config, name) for name in ("data", "latents", "hidden", "conv")}
     models = {
         "autoencoder": autoencoder.model(config, data.spec),
         "VAE": vae.model(vae.Config(**same), data.spec),

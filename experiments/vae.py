@@ -22,7 +22,8 @@ def main(config: Config) -> None:
 
     from genjax import vae
     from genjax.data import load
-    from genjax.recipes.vae import model, networks
+    from genjax.recipes.latent import networks
+    from genjax.recipes.vae import model
     from genjax.report import curves, measure, publish, quantity, samples_beside_data, summarize
     from genjax.training import evenly_spaced, map_seeds, open_run
 

@@ -1,11 +1,9 @@
 """Autoencoders: the networks of the VAE, trained on reconstruction alone."""
 
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from genjax.recipes.vae import networks
-from genjax.training.options import Count, NonNegative, Options
+from genjax.recipes.latent import LatentOptions, networks, presets
 
 if TYPE_CHECKING:
     from genjax.data import Spec
@@ -13,38 +11,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Config(Options):
+class Config(LatentOptions):
     """Train an autoencoder beside a variational one."""
 
-    data: Literal["digits", "mnist", "binarized-mnist", "circle"] = "digits"
-    """Data set to learn."""
-    out: Path = Path("runs/autoencoder-digits")
-    weight_decay: NonNegative = 0.1
-    latents: Count = 16
-    """Dimensions of the latent."""
-    hidden: tuple[Count, ...] = (128, 128)
-    """Widths of the encoder's hidden layers; the decoder mirrors them."""
 
-
-IMAGES = Config(
-    steps=10_000, hidden=(400,), latents=32, learning_rate=2e-3, weight_decay=1e-4, validate_every=1000
-)
-
-PRESETS = {
-    "digits": ("Digits of 8×8 pixels, 17 grey levels", Config()),
-    "mnist": (
-        "MNIST, binarised anew at every step",
-        replace(IMAGES, data="mnist", out=Path("runs/autoencoder-mnist")),
-    ),
-    "binarized-mnist": (
-        "MNIST in its canonical static binarisation",
-        replace(IMAGES, data="binarized-mnist", out=Path("runs/autoencoder-binarized-mnist")),
-    ),
-    "circle": (
-        "A noisy circle in the plane",
-        Config(data="circle", out=Path("runs/autoencoder-circle"), latents=2, weight_decay=0.0, steps=4000),
-    ),
-}
+PRESETS = presets(Config(), "autoencoder")
 
 
 def model(config: Config, data: "Spec") -> "Model":
@@ -68,4 +39,6 @@ def model(config: Config, data: "Spec") -> "Model":
         sample=lambda params, key: net.decode(params, jax.random.normal(key, (config.latents,))),
         loss=loss,
         samples="decoded draws of N(0, I)",
+        # Gradients of convolutions in a loop are many times slower on a CPU.
+        steps_per_call=1 if config.conv and jax.default_backend() == "cpu" else None,
     )
