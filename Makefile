@@ -24,10 +24,10 @@ demo: setup
 	$(BIN)/python experiments/vae.py digits --out runs/demo
 
 test: setup
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -n 2
 
 test-all: setup
-	XLA_FLAGS="$(XLA_FLAGS)" $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "slow or not slow"
+	XLA_FLAGS="$(XLA_FLAGS)" $(BIN)/python -m pytest -q -n 2 -m "slow or not slow"
 
 check: setup
 	$(BIN)/ruff format --check .
