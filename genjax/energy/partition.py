@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from genjax._checks import check_count, check_full_precision, check_same_shape, check_values
-from genjax.energy._energies import EnergyFn, energies_of, log_sum_exp
+from genjax._log_sum import log_sum_exp
+from genjax.energy._energies import EnergyFn, energies_of
 
 __all__ = ["LogPartition", "log_partition_enumeration", "log_partition_quadrature"]
 
