@@ -31,4 +31,4 @@ def valid_energies(energies: Float[Array, "*n"]) -> Float[Array, "*n"]:
 def energies_of(energy_fn: EnergyFn, states: Array, chunk_size: int) -> Float[Array, " m"]:
     """The energy of every state, `chunk_size` at once, in reverse mode too."""
     energy = jax.checkpoint(lambda x: energy_of(energy_fn, x))
-    return valid_energies(jax.lax.map(energy, states, batch_size=min(chunk_size, states.shape[0])))
+    return valid_energies(jax.lax.map(energy, states, batch_size=min(int(chunk_size), states.shape[0])))

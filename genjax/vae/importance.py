@@ -146,7 +146,7 @@ def log_mean_weight(
     """
     check_key(key)
     check_count(num_samples=num_samples, chunk_size=chunk_size)
-    chunk_size = min(chunk_size, num_samples)
+    num_samples, chunk_size = int(num_samples), min(int(chunk_size), int(num_samples))
     dtype = jax.eval_shape(log_weight, key).dtype
 
     def weight(k: Array) -> Array:
