@@ -64,8 +64,9 @@ def make_step(loss: Callable[..., Any], optimizer: optax.GradientTransformation)
         optimizer: any Optax gradient transformation.
 
     Returns:
-        `init(params) -> TrainState` and `step(state, key, batch) -> (state, metrics)`; the metrics are `loss`,
-        `gradient_norm` and the terms. Build the pair once: `fit` compiles anew for a new `step`.
+        `init(params) -> TrainState`, which copies the parameters, and `step(state, key, batch) -> (state, metrics)`;
+        the metrics are `loss`, `gradient_norm` and the terms. Build the pair once: `fit` compiles anew for a new
+        `step`.
 
     Raises:
         ValueError: (on a step) a term is called `loss` or `gradient_norm`.
@@ -83,7 +84,10 @@ def make_step(loss: Callable[..., Any], optimizer: optax.GradientTransformation)
         return value, _named(terms)
 
     def init(params: PyTree[Array]) -> TrainState:
-        return TrainState(jnp.zeros((), int), params, optimizer.init(params))
+        # Copies, so that a state given away by `fit(..., donate=True)` takes nothing of the caller's with it, and no
+        # buffer twice where an optimizer keeps the parameters too.
+        state = TrainState(jnp.zeros((), int), params, optimizer.init(params))
+        return jax.tree.map(lambda leaf: jnp.copy(leaf) if isinstance(leaf, jax.Array) else leaf, state)
 
     def step(
         state: TrainState, key: PRNGKeyArray, batch: PyTree[Array]

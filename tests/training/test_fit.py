@@ -11,7 +11,7 @@ import numpy as np
 import optax
 import pytest
 
-from genjax.training import fit, make_step
+from genjax.training import fit, make_step, with_ema
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")
 
@@ -75,6 +75,34 @@ def test_donation_gives_the_same_result_and_takes_the_buffers():
     assert_same_bits(a, b)
     assert given.params["w"].is_deleted()
     assert not kept.params["w"].is_deleted()
+
+
+keeps_params = optax.GradientTransformation(
+    lambda params: {"start": params}, lambda g, s, params=None: (g, s)
+)
+
+
+@pytest.mark.parametrize("num_steps", [1, 3])
+@pytest.mark.parametrize(
+    "init_and_step",
+    [
+        make_step(loss, optax.adam(1e-2)),
+        with_ema(*make_step(loss, optax.adam(1e-2)), 0.9),
+        make_step(loss, optax.chain(keeps_params, optax.sgd(1e-2))),
+        make_step(loss, optax.lbfgs(1e-2, linesearch=None)),
+    ],
+    ids=["adam", "ema", "an optimizer that keeps the parameters", "lbfgs"],
+)
+def test_donation_leaves_the_parameters_that_init_was_given(init_and_step, num_steps):
+    init, step = init_and_step
+    params = {"w": jax.random.normal(jax.random.key(0), (3, 3))}
+    before = np.array(params["w"])
+    for begin in (init, jax.jit(init)):
+        given = begin(params)
+        fit(jax.random.key(0), step, given, DATA, num_steps=num_steps, batch_size=8, donate=True)
+        assert given.params["w"].is_deleted()
+        assert not params["w"].is_deleted()
+        np.testing.assert_array_equal(params["w"], before)
 
 
 def test_a_second_call_does_not_trace_again():
