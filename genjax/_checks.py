@@ -1,6 +1,7 @@
 """Errors that quote both sides, eagerly and, through `checked`, under `jit`."""
 
 import functools
+import numbers
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
@@ -109,9 +110,12 @@ def check_key(key: Any) -> None:
 
 
 def check_count(**counts: Any) -> None:
-    """Raise unless every count is a Python integer of at least one."""
+    """Raise unless every count is an integer, Python's or NumPy's, of at least one.
+
+    A NumPy integer has a width and a dtype: where a count enters arithmetic, take `int(count)`.
+    """
     for name, count in counts.items():
-        if isinstance(count, bool) or not isinstance(count, int):
+        if isinstance(count, bool) or not isinstance(count, numbers.Integral):
             raise TypeError(f"{name} must be a Python int; got {type(count).__name__}")
         if count < 1:
             raise ValueError(f"{name} must be at least 1; got {count}")

@@ -232,7 +232,7 @@ def discretized_logistic_log_prob(
     """
     check_same_shape(x=x, mean=mean, log_scale=log_scale)
     on_grid = _check_levels(x, num_levels, mean=mean, log_scale=log_scale)
-    half_bin = 1 / (num_levels - 1)
+    half_bin = 1 / (int(num_levels) - 1)
     inverse_scale = jnp.exp(-log_scale)
     upper = (x + half_bin - mean) * inverse_scale
     lower = (x - half_bin - mean) * inverse_scale
@@ -338,7 +338,7 @@ def _check_levels(x: Array, num_levels: int, **params: Array) -> Bool[Array, "*e
     check_full_precision(x=x)  # half precision cannot hold the levels
     check_float(**params)
     check_not_nan(x=x, **params)
-    level = (x + 1) * ((num_levels - 1) / 2)
+    level = (x + 1) * ((int(num_levels) - 1) / 2)
     # Rounding in float32 moves a level by 1e-4 of a step at most (1,000 levels); half a step is off the grid.
     on_grid = (jnp.abs(level - jnp.round(level)) < 1e-2) & (jnp.abs(x) <= 1)
     check_values("x", x, on_grid, f"lie on the grid of {num_levels} levels in [-1, 1]")

@@ -78,6 +78,7 @@ def dequantize(
     check_integer(levels=levels)
     check_float(noise=noise)
     check_count(num_levels=num_levels)
+    num_levels = int(num_levels)
     check_same_shape(levels=levels, noise=noise)
     levels = levels.astype(int)  # as bytes, 256 would wrap to 0 in the comparison
     in_range = (levels >= 0) & (levels < num_levels)
@@ -116,4 +117,4 @@ def bits_per_dim(nll: Float[Array, ""] | float, num_dims: int, *, num_levels: in
     check_float(nll=nll)
     check_count(num_dims=num_dims, num_levels=num_levels)
     check_not_nan(nll=jnp.asarray(nll))
-    return jnp.asarray(nll) / (num_dims * math.log(2)) + math.log2(num_levels)
+    return jnp.asarray(nll) / (int(num_dims) * math.log(2)) + math.log2(num_levels)

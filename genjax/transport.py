@@ -257,13 +257,13 @@ def _solve(
             diffrax.Tsit5(),
             start_,
             end_,
-            None if adaptive else (end_ - start_) / num_steps,
+            None if adaptive else (end_ - start_) / int(num_steps),
             state,
             saveat=diffrax.SaveAt(t1=True) if saved is None else diffrax.SaveAt(ts=saved),
             stepsize_controller=(
                 diffrax.PIDController(rtol=rtol, atol=atol) if adaptive else diffrax.ConstantStepSize()
             ),
-            max_steps=max_steps if adaptive else num_steps + 1,
+            max_steps=int(max_steps) if adaptive else int(num_steps) + 1,
             # The first derivative, which a first step would else compute anew each time that it is rejected.
             solver_state=(jnp.array(False), rates(start_, state, None)) if adaptive else None,
             throw=False,  # an error inside jit would need a callback, which no accelerator likes

@@ -36,7 +36,7 @@ def sequential_degrees(num_inputs: int, hidden: Sequence[int]) -> Degrees:
     ((1, 2, 3), (1, 1, 2, 2, 3, 3))
     """
     highest = _highest_degree(num_inputs, hidden)
-    return tuple(tuple(1 + k * highest // width for k in range(width)) for width in hidden)
+    return tuple(tuple(1 + k * highest // int(width) for k in range(width)) for width in hidden)
 
 
 def random_degrees(key: PRNGKeyArray, num_inputs: int, hidden: Sequence[int]) -> Degrees:
@@ -99,6 +99,7 @@ def made_masks(
     [[0, 1, 2], [0, 0, 1], [0, 0, 0]]
     """
     highest = _highest_degree(num_inputs, ())
+    num_inputs = int(num_inputs)
     order = range(num_inputs) if order is None else order
     if sorted(order) != list(range(num_inputs)):
         raise ValueError(f"order must be a permutation of 0..{num_inputs - 1}; got {tuple(order)}")
@@ -114,4 +115,4 @@ def _highest_degree(num_inputs: int, hidden: Sequence[int]) -> int:
     check_count(num_inputs=num_inputs)
     for width in hidden:
         check_count(hidden=width)
-    return max(num_inputs - 1, 1)  # of one input nothing is seen: its units stay without an output
+    return max(int(num_inputs) - 1, 1)  # of one input nothing is seen: its units stay without an output

@@ -52,6 +52,7 @@ def sample(
     [0.8 0.5 0.1]
     """
     kept = _check_request(key, length, temperature, prefix)
+    length = int(length)
     x = jnp.zeros(length, int)
     num_levels = _num_levels(jax.eval_shape(logits_fn, x), (length,))
     kept = _check_levels(kept, num_levels)
@@ -99,6 +100,7 @@ def cached_sample(
     [1 0 1 1 0 0]
     """
     kept = _check_request(key, length, temperature, prefix)
+    length = int(length)
     first, position = jnp.zeros((), int), jnp.zeros((), int)
     kept = _check_levels(kept, _num_levels(jax.eval_shape(step_fn, cache, first, position)[1], ()))
     before = jnp.concatenate([first[None], kept])[: len(kept)]

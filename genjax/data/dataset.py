@@ -140,7 +140,7 @@ def centred_levels(levels: Integer[Array, "..."], num_levels: int) -> Float[Arra
     >>> print(centred_levels(jnp.array([0, 8, 16]), 17))
     [-1.  0.  1.]
     """
-    return 2 * levels.astype(jnp.float32) / (num_levels - 1) - 1
+    return 2 * levels.astype(jnp.float32) / (int(num_levels) - 1) - 1
 
 
 def binarize(
@@ -170,6 +170,7 @@ def binarize(
     check_key(key)
     check_integer(levels=levels)
     check_count(num_levels=num_levels)
+    num_levels = int(num_levels)
     if num_levels < 2:
         raise ValueError(f"num_levels must be at least 2; got {num_levels}")
     levels = jnp.asarray(levels).astype(jnp.int32)  # a byte cannot be compared with 256

@@ -100,7 +100,7 @@ class GaussianGrid:
 
     def log_prob(self, x: Float[Array, "2"]) -> Float[Array, ""]:
         """Log-density of one point, in nats."""
-        return gaussians_log_prob(x, np.zeros(self.side**2), self.centers, self.std)
+        return gaussians_log_prob(x, np.zeros(int(self.side) ** 2), self.centers, self.std)
 
 
 def gaussians_log_prob(

@@ -126,13 +126,13 @@ class Pinwheel:
         std = jnp.array([self.radial_std, self.tangential_std], noise.dtype)
         arm = jax.random.randint(key_arm, (n,), 0, self.num_arms).astype(noise.dtype)
         bend = lambda noise, arm: self._turn(mean + std * noise, arm, 1.0)
-        return jax.vmap(bend)(noise, 2 * math.pi / self.num_arms * arm)
+        return jax.vmap(bend)(noise, 2 * math.pi / int(self.num_arms) * arm)
 
     def log_prob(self, x: Float[Array, "2"]) -> Float[Array, ""]:
         """Log-density of one point, in nats."""
         mean = jnp.array([self.radius, 0.0], x.dtype)
         log_var = 2 * jnp.log(jnp.array([self.radial_std, self.tangential_std], x.dtype))
-        arms = 2 * math.pi / self.num_arms * jnp.arange(self.num_arms, dtype=x.dtype)
+        arms = 2 * math.pi / int(self.num_arms) * jnp.arange(self.num_arms, dtype=x.dtype)
         component = lambda x, arm: normal_log_prob(self._turn(x, -arm, -1.0), mean, log_var)
         return mixture_log_prob(component, x, jnp.zeros_like(arms), arms)
 

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from genjax._checks import check_float, check_scalar, check_values
 
-__all__ = ["EnergyFn", "energies_of", "energy_of", "log_sum_exp", "valid_energies"]
+__all__ = ["EnergyFn", "energies_of", "energy_of", "valid_energies"]
 
 EnergyFn = Callable[[Array], Array]
 
@@ -31,11 +31,4 @@ def valid_energies(energies: Float[Array, "*n"]) -> Float[Array, "*n"]:
 def energies_of(energy_fn: EnergyFn, states: Array, chunk_size: int) -> Float[Array, " m"]:
     """The energy of every state, `chunk_size` at once, in reverse mode too."""
     energy = jax.checkpoint(lambda x: energy_of(energy_fn, x))
-    return valid_energies(jax.lax.map(energy, states, batch_size=min(chunk_size, states.shape[0])))
-
-
-def log_sum_exp(log_terms: Float[Array, " m"]) -> Float[Array, ""]:
-    """The log Σ exp in two levels, because one float32 sum over a million terms loses digits."""
-    side = max(1, round(log_terms.size**0.5))
-    padded = jnp.pad(log_terms, (0, -log_terms.size % side), constant_values=-jnp.inf)
-    return jax.nn.logsumexp(jax.nn.logsumexp(jnp.reshape(padded, (side, -1)), axis=1))
+    return valid_energies(jax.lax.map(energy, states, batch_size=min(int(chunk_size), states.shape[0])))

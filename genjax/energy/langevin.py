@@ -90,6 +90,6 @@ def metropolis_langevin(
         keep = lambda new, old: jnp.where(jnp.isnan(log_ratio), jnp.nan, jnp.where(accept, new, old))
         return jax.tree.map(keep, (y, energy_y, gradient_y), state), acceptance
 
-    (x, _, _), acceptance = jax.lax.scan(step, (x, *energy_and_gradient(x)), jnp.arange(num_steps))
+    (x, _, _), acceptance = jax.lax.scan(step, (x, *energy_and_gradient(x)), jnp.arange(int(num_steps)))
     check_values("x", x, ~jnp.isnan(x), "stay a number: the chain met an energy of NaN or -inf")
     return MetropolisChain(x, jnp.mean(acceptance))

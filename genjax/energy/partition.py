@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from genjax._checks import check_count, check_full_precision, check_same_shape, check_values
-from genjax.energy._energies import EnergyFn, energies_of, log_sum_exp
+from genjax._log_sum import log_sum_exp
+from genjax.energy._energies import EnergyFn, energies_of
 
 __all__ = ["LogPartition", "log_partition_enumeration", "log_partition_quadrature"]
 
@@ -73,6 +74,7 @@ def log_partition_quadrature(
     if jnp.ndim(lower) != 1 or jnp.size(lower) == 0:
         raise ValueError(f"lower and upper must be vectors [d]; got shape {jnp.shape(lower)}")
     check_count(num_points=num_points, chunk_size=chunk_size)
+    num_points = int(num_points)
     if num_points < 2:
         raise ValueError(f"num_points must be at least 2; got {num_points}")
     num_dims = lower.shape[0]

@@ -61,7 +61,7 @@ class RestrictedBoltzmann:
             h = _bernoulli(key_h, self.hidden_bias + v @ self.weights)
             return self._visible(key_v, h), None
 
-        return jax.lax.scan(step, v, jnp.arange(num_steps))[0]
+        return jax.lax.scan(step, v, jnp.arange(int(num_steps)))[0]
 
     def tempered(
         self, beta: float | Float[Array, ""], base_bias: Float[Array, " n"]

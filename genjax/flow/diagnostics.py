@@ -76,6 +76,7 @@ def check(
     """
     check_full_precision(x=x)
     check_count(num_points=num_points, grid_size=grid_size)
+    num_points, grid_size = int(num_points), int(grid_size)
     tolerance = tolerance or (1e-4 if jnp.finfo(x.dtype).bits == 32 else 1e-9)
     z_of_x, log_det = bijector.inverse(x)
     check_scalar("the log_det of bijector.inverse(x)", log_det)

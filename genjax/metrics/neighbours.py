@@ -53,6 +53,7 @@ def precision_recall(real: Float[Array, "n d"], fake: Float[Array, "m d"], *, k:
     0.5
     """
     check_count(k=k)
+    k = int(k)
     check_samples(k + 1, real=real, fake=fake)
     return PrecisionRecall(_share_within(fake, real, k), _share_within(real, fake, k))
 

@@ -101,6 +101,7 @@ def train(
         MemoryError: the compiled step needs more memory than is free.
     """
     check_count(num_steps=num_steps, validate_every=validate_every, log_every=log_every)
+    num_steps, validate_every, log_every = int(num_steps), int(validate_every), int(log_every)
 
     @cache
     def advance(length: int) -> Callable[..., Any]:

@@ -36,7 +36,8 @@ def fit(
         data: a pytree of arrays `[n, ...]`, passed and not closed over.
         num_steps: steps to take.
         batch_size: examples a step; may exceed n.
-        donate: give the buffers of `state` away, so that the state passed in is unusable afterwards. Not under vmap.
+        donate: give the buffers of `state` away, so that the state passed in is unusable afterwards; the parameters
+            that `init` of `make_step` was given stay. Not under vmap.
 
     Returns:
         The state, and the metrics of every step, stacked `[num_steps, ...]`.

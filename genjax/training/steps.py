@@ -55,40 +55,70 @@ Step = Callable[[Any, PRNGKeyArray, PyTree[Array]], tuple[Any, dict[str, Array]]
 def make_step(loss: Callable[..., Any], optimizer: optax.GradientTransformation) -> tuple[Init, Step]:
     """Build `init` and `step` of gradient descent on one loss.
 
-    Clipping, schedules and accumulation are the optimizer's: chain them in Optax.
+    Clipping, schedules and accumulation are the optimizer's: chain them in Optax. Optimizers that read the loss
+    (`optax.lbfgs`, `optax.contrib.reduce_on_plateau`) are given its value, its gradient and, with the key and the
+    batch of the step, the function itself.
 
     Args:
-        loss: `loss(params, key, batch) -> scalar`, or `(scalar, terms)` with a dictionary of scalars.
+        loss: `loss(params, key, batch) -> scalar`, or `(scalar, terms)` with a dictionary or a NamedTuple of scalars.
         optimizer: any Optax gradient transformation.
 
     Returns:
-        `init(params) -> TrainState` and `step(state, key, batch) -> (state, metrics)`; the metrics are `loss`,
-        `gradient_norm` and the terms. Build the pair once: `fit` compiles anew for a new `step`.
+        `init(params) -> TrainState`, which copies the parameters, and `step(state, key, batch) -> (state, metrics)`;
+        the metrics are `loss`, `gradient_norm` and the terms. Build the pair once: `fit` compiles anew for a new
+        `step`.
+
+    Raises:
+        ValueError: (on a step) a term is called `loss` or `gradient_norm`.
 
     >>> init, step = make_step(lambda params, key, batch: jnp.sum((params - batch) ** 2), optax.sgd(0.5))
     >>> state, metrics = step(init(jnp.zeros(())), jax.random.key(0), jnp.ones(()))
     >>> print(state.params, metrics["loss"])
     1.0 1.0
     """
+    optimizer = optax.with_extra_args_support(optimizer)
 
     def loss_and_terms(params: PyTree[Array], key: PRNGKeyArray, batch: PyTree[Array]):
         value = loss(params, key, batch)
-        return value if isinstance(value, tuple) else (value, {})
+        value, terms = value if isinstance(value, tuple) else (value, {})
+        return value, _named(terms)
 
     def init(params: PyTree[Array]) -> TrainState:
-        return TrainState(jnp.zeros((), int), params, optimizer.init(params))
+        # Copies, so that a state given away by `fit(..., donate=True)` takes nothing of the caller's with it, and no
+        # buffer twice where an optimizer keeps the parameters too.
+        state = TrainState(jnp.zeros((), int), params, optimizer.init(params))
+        return jax.tree.map(lambda leaf: jnp.copy(leaf) if isinstance(leaf, jax.Array) else leaf, state)
 
     def step(
         state: TrainState, key: PRNGKeyArray, batch: PyTree[Array]
     ) -> tuple[TrainState, dict[str, Array]]:
         differentiate = jax.value_and_grad(loss_and_terms, has_aux=True)
         (value, terms), gradient = differentiate(state.params, key, batch)
-        updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
+        updates, opt_state = optimizer.update(
+            gradient,
+            state.opt_state,
+            state.params,
+            value=value,
+            grad=gradient,
+            value_fn=lambda params: loss_and_terms(params, key, batch)[0],
+        )
         params = optax.apply_updates(state.params, updates)
         metrics = {"loss": value, "gradient_norm": optax.tree.norm(gradient), **terms}
         return TrainState(state.step + 1, params, opt_state), metrics
 
     return init, step
+
+
+def _named(terms: Any) -> dict[str, Array]:
+    """The terms of a loss as a dictionary, whose names must leave those of the metrics free."""
+    terms = terms._asdict() if hasattr(terms, "_asdict") else terms
+    taken = sorted({"loss", "gradient_norm"} & set(terms))
+    if taken:
+        raise ValueError(
+            f"a term of the loss must not be called loss or gradient_norm, which are metrics of their own; "
+            f"got {', '.join(taken)} among {', '.join(sorted(terms))}"
+        )
+    return terms
 
 
 def with_ema(init: Init, step: Step, decay: float) -> tuple[Init, Step]:

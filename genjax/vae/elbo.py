@@ -198,7 +198,7 @@ def sample_noise(key: PRNGKeyArray, num_samples: int, like: Array) -> Float[Arra
     """Draw ε of sample k from `fold_in(key, k)`, so that a sample does not depend on how many are drawn."""
     check_count(num_samples=num_samples)
     check_float(mean=like)
-    keys = jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(num_samples))
+    keys = jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(int(num_samples)))
     return jax.vmap(lambda k: jax.random.normal(k, like.shape, like.dtype))(keys)
 
 

@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from genjax._checks import check_count, check_key, check_scalar
+from genjax._checks import check_count, check_float, check_key, check_scalar
+from genjax._log_sum import LogSum
 from genjax.densities import normal_log_prob, standard_normal_log_prob
 from genjax.vae.elbo import (
     Encode,
@@ -133,10 +134,11 @@ def log_mean_weight(
         chunk_size: weights evaluated at once.
 
     Returns:
-        Nats.
+        Nats, in the dtype of the weights; half precision is summed in float32. Where every weight is zero −∞, with a
+        gradient of zero.
 
     Raises:
-        TypeError: the key is not typed.
+        TypeError: the key is not typed, or a weight is not floating point.
         ValueError: a count is below 1, or a weight is not a scalar.
 
     >>> print(f"{log_mean_weight(jax.random.key(0), lambda key: jnp.array(2.0), num_samples=7, chunk_size=3):.4f}")
@@ -144,21 +146,22 @@ def log_mean_weight(
     """
     check_key(key)
     check_count(num_samples=num_samples, chunk_size=chunk_size)
-    chunk_size = min(chunk_size, num_samples)
+    num_samples, chunk_size = int(num_samples), min(int(chunk_size), int(num_samples))
+    dtype = jax.eval_shape(log_weight, key).dtype
 
     def weight(k: Array) -> Array:
-        log_w = log_weight(jax.random.fold_in(key, k))
+        # The last chunk may be longer than what is left: it repeats the last draw, with weight zero.
+        log_w = log_weight(jax.random.fold_in(key, jnp.minimum(k, num_samples - 1)))
         check_scalar("log_weight(key)", log_w)
-        return jnp.where(k < num_samples, log_w, -jnp.inf)  # the last chunk may be longer than what is left
+        check_float(**{"log_weight(key)": log_w})
+        return jnp.where(k < num_samples, log_w, -jnp.inf)
 
-    def add_chunk(total: Array, start: Array) -> tuple[Array, None]:
-        log_weights = jax.vmap(weight)(start + jnp.arange(chunk_size))
-        return jnp.logaddexp(total, jax.nn.logsumexp(log_weights)), None
+    def add_chunk(weights: LogSum, start: Array) -> tuple[LogSum, None]:
+        return weights.add(jax.vmap(weight)(start + jnp.arange(chunk_size))), None
 
     starts = jnp.arange(0, num_samples, chunk_size)
-    dtype = jax.eval_shape(log_weight, key).dtype
-    total, _ = jax.lax.scan(add_chunk, jnp.array(-jnp.inf, dtype), starts)
-    return total - math.log(num_samples)
+    weights, _ = jax.lax.scan(add_chunk, LogSum.empty(dtype), starts)
+    return (weights.log() - math.log(num_samples)).astype(dtype)
 
 
 def _log_joint(log_likelihood: LogLikelihood, log_prior: LogPrior, x: Array) -> Callable[[Array], Array]:
