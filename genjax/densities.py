@@ -165,14 +165,14 @@ def continuous_bernoulli_log_prob(
 def categorical_log_prob(x: Integer[Array, "*event"], logits: Float[Array, "*event k"]) -> Float[Array, ""]:
     """Log-probability of class labels.
 
-    log p(x) = Σ_i [ℓ_{i, x_i} − log Σ_k exp ℓ_{i, k}]
+    log p(x) = Σ_i [ℓ_{i, x_i} − log Σ_k exp ℓ_{i, k}] = −Σ_i log(1 + Σ_{k ≠ x_i} exp(ℓ_{i, k} − ℓ_{i, x_i}))
 
     Args:
         x: integers in 0..K−1, of any shape `[...]`.
         logits: ℓ, of shape `[..., K]`; −∞ rules a class out.
 
     Returns:
-        Nats, summed over the event.
+        Nats, summed over the event. It is exact at both ends: log p = −exp(−ℓ) at (0, [ℓ → ∞, 0]).
 
     Raises:
         TypeError: `x` is not integer or `logits` is not floating point.
@@ -192,10 +192,15 @@ def categorical_log_prob(x: Integer[Array, "*event"], logits: Float[Array, "*eve
     x = x.astype(int)  # as bytes, 256 would wrap to 0 in the comparison
     inside = (x >= 0) & (x < logits.shape[-1])
     check_values("x", x, inside, f"lie in 0..{logits.shape[-1] - 1}")
-    # As log_softmax at x, but gathered first: that halves the time, because no array of all K is written back.
-    shifted = logits - jax.lax.stop_gradient(jnp.max(logits, axis=-1, keepdims=True))
-    chosen = jnp.take_along_axis(shifted, jnp.where(inside, x, 0)[..., None], axis=-1)[..., 0]
-    return _valid_sum(inside, chosen - jnp.log(jnp.sum(jnp.exp(shifted), axis=-1)))
+    chosen = jnp.take_along_axis(logits, jnp.where(inside, x, 0)[..., None], axis=-1)[..., 0]
+    # The odds against x, from the other classes alone: 1 + them rounds a sure classifier's loss to nothing.
+    others = jnp.where(jax.nn.one_hot(x, logits.shape[-1], dtype=bool), -jnp.inf, logits)
+    highest = jax.lax.stop_gradient(jnp.max(others, axis=-1))
+    none = highest == -jnp.inf
+    highest = jnp.where(none, 0.0, highest)
+    total = jnp.sum(jnp.exp(others - highest[..., None]), axis=-1)
+    log_total = jnp.where(none, -jnp.inf, jnp.log(jnp.where(none, 1.0, total)))
+    return _valid_sum(inside, jax.nn.log_sigmoid((chosen - highest) - log_total))
 
 
 def discretized_logistic_log_prob(

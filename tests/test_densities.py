@@ -111,6 +111,43 @@ def test_categorical_is_log_softmax_and_allows_excluded_classes():
     assert categorical_log_prob(jnp.array([2, 0]), logits) == -jnp.inf
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("k", [2, 3, 40])
+def test_categorical_keeps_every_digit_of_a_sure_class(k, dtype, x64):
+    """The label leads, trails or ties by up to 80 nats, far from zero or near it: value and gradient by the odds."""
+    log_prob = jax.vmap(jax.value_and_grad(partial(categorical_log_prob, jnp.array(k - 1))))
+    rtol = 2 * 80 * np.finfo(dtype).eps  # exp multiplies the rounding of its argument by the argument
+    leads = np.array([-80.0, -30.0, -9.0, -1.0, 0.0, 1.0, 9.0, 17.0, 30.0, 80.0])
+    for level in (0.0, -512.0, 4096.0):
+        logits = (level + RNG.integers(-8, 9, size=(len(leads), k)) / 4).astype(dtype)
+        logits[:, k - 1] = level + leads
+        gaps = logits[:, :-1].astype(float) - logits[:, -1:].astype(float)
+        expected = -np.logaddexp(0.0, scipy.special.logsumexp(gaps, axis=1))
+        away = np.exp(gaps + expected[:, None])  # the probabilities of the other classes
+        value, gradient = log_prob(jnp.asarray(logits))
+        np.testing.assert_allclose(value, expected, rtol=rtol)
+        np.testing.assert_allclose(gradient[:, :-1], -away, rtol=rtol)
+        np.testing.assert_allclose(gradient[:, -1], away.sum(1), rtol=rtol)
+
+
+@pytest.mark.parametrize(
+    ("logits", "value", "gradient"),
+    [
+        ([1.0, -np.inf], 0.0, [0.0, 0.0]),
+        ([-300.0, -np.inf, -np.inf], 0.0, [0.0, 0.0, 0.0]),
+        ([5.0], 0.0, [0.0]),
+        ([-np.inf, 2.0, 2.0], -np.inf, [1.0, -0.5, -0.5]),
+        ([0.0, 0.0, -np.inf], -math.log(2), [0.5, -0.5, 0.0]),
+        ([-np.inf, -np.inf], np.nan, None),
+    ],
+)
+def test_classes_that_cannot_be_have_no_share_and_leave_the_gradient_finite(logits, value, gradient):
+    got, slope = jax.jit(jax.value_and_grad(partial(categorical_log_prob, jnp.array(0))))(jnp.array(logits))
+    np.testing.assert_allclose(got, value, rtol=1e-6)
+    if gradient is not None:
+        np.testing.assert_allclose(slope, gradient, rtol=1e-6)
+
+
 def test_labels_as_bytes_are_labels():
     logits = jnp.linspace(0, 1, 256)
     byte, integer = (categorical_log_prob(jnp.array(200, dtype), logits) for dtype in (jnp.uint8, jnp.int32))

@@ -1,5 +1,8 @@
 """Divergences against the reference numbers of the texts, quadrature and SciPy."""
 
+import math
+from fractions import Fraction
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -51,6 +54,31 @@ def test_kl_at_extreme_variances_in_float32(log_var):
     exact = 0.5 * (np.expm1(np.float64(log_var)) - log_var)
     np.testing.assert_allclose(value, exact, rtol=1e-4, atol=1e-10)
     np.testing.assert_allclose(gradient, 0.5 * np.expm1(np.float64([log_var])), rtol=1e-6, atol=6e-8)
+
+
+def gaussian_kl(log_ratio):
+    """KL of N(0, exp(v)) from N(0, 1), in fractions where doubles would cancel."""
+    if abs(log_ratio) > 1:
+        return (math.expm1(log_ratio) - log_ratio) / 2
+    v = Fraction(log_ratio)
+    return float(sum(v**n / math.factorial(n) for n in range(2, 30)) / 2)
+
+
+@pytest.mark.parametrize(("dtype", "rtol"), [(np.float32, 1e-6), (np.float64, 2e-15)])
+def test_gaussians_of_nearly_one_variance_keep_every_digit(dtype, rtol, x64):
+    sizes = np.concatenate([np.logspace(-9, 1, 60), [0.4999, 0.5, 0.5001, 0.0999, 0.1001]])
+    log_vars = np.concatenate([sizes, -sizes]).astype(dtype)
+    exact = np.array([gaussian_kl(float(v)) for v in log_vars])
+    slope = np.expm1(log_vars.astype(float)) / 2
+    zero = jnp.zeros((), dtype)
+    standard = jax.vmap(jax.value_and_grad(lambda v: kl_standard_normal(zero, v)))(log_vars)
+    from_q = jax.vmap(jax.value_and_grad(lambda v: kl_normal(zero, v, zero, zero)))(log_vars)
+    from_p = jax.vmap(jax.value_and_grad(lambda v: kl_normal(zero, zero, zero, -v)))(log_vars)
+    for value, gradient in (standard, from_q, from_p):
+        np.testing.assert_allclose(value, exact, rtol=rtol)
+        np.testing.assert_allclose(gradient, slope, rtol=rtol)
+    curvature = jax.vmap(jax.grad(jax.grad(lambda v: kl_standard_normal(zero, v))))(log_vars)
+    np.testing.assert_allclose(curvature, np.exp(log_vars.astype(float)) / 2, rtol=rtol, atol=rtol)
 
 
 def test_zero_probabilities_cost_nothing_by_value_and_gradient():
