@@ -85,6 +85,10 @@ def kl_categorical(p: Float[Array, "*k"], q: Float[Array, "*k"]) -> Float[Array,
 
     KL(p ‖ q) = Σ_i p_i log(p_i / q_i); a term with p_i = 0 contributes zero value and zero gradient
 
+    The value is summed as Σ_i [p_i log(p_i / q_i) − p_i + q_i], whose terms are not negative and cancel nothing:
+    the same number where both sum to 1, and at least 0 where rounding keeps them from it. The gradient is that of
+    the equation.
+
     Args:
         p: probabilities, of any shape, summing to 1.
         q: probabilities, of the shape of `p`, summing to 1.
@@ -108,7 +112,7 @@ def kl_categorical(p: Float[Array, "*k"], q: Float[Array, "*k"]) -> Float[Array,
 def js_categorical(p: Float[Array, "*k"], q: Float[Array, "*k"]) -> Float[Array, ""]:
     """Jensen–Shannon divergence between two discrete distributions.
 
-    JS(p, q) = ½ KL(p ‖ m) + ½ KL(q ‖ m), m = (p + q)/2; it lies in [0, log 2]
+    JS(p, q) = ½ KL(p ‖ m) + ½ KL(q ‖ m), m = (p + q)/2; it lies in [0, log 2], summed as `kl_categorical` is
 
     Args:
         p: probabilities, of any shape, summing to 1.
@@ -127,8 +131,7 @@ def js_categorical(p: Float[Array, "*k"], q: Float[Array, "*k"]) -> Float[Array,
     0.6931
     """
     valid = _check_probabilities(p, q)
-    middle = (p + q) / 2
-    return jnp.where(valid, 0.5 * (_kl(p, middle) + _kl(q, middle)), jnp.nan)
+    return jnp.where(valid, _js(p, q), jnp.nan)
 
 
 def gaussian_frechet_distance(
@@ -222,11 +225,51 @@ def _matrix_sqrt(a: Array) -> Array:
     return (vectors * jnp.sqrt(jnp.maximum(values, 0.0))[None]) @ vectors.T
 
 
+@jax.custom_jvp
 def _kl(p: Array, q: Array) -> Array:
+    """The sum Σ p log(p/q) − p + q, term by term at least 0."""
+    close = _are_close(p, q)
+    # p (exp(v) − 1 − v) with v = log(q/p), which cancels nothing where p and q are close.
+    near = jnp.where(close, p, 0.0) * _exp_beyond_its_tangent(-_log_ratio(p, jnp.where(close, q, p)))
+    far = jnp.where(p > 0, p * (_log_ratio(p, q) - 1), 0.0) + q
+    return jnp.sum(jnp.where(close, near, far))
+
+
+@_kl.defjvp
+def _kl_jvp(primals, tangents):
+    # Of Σ p log(p/q) itself: what −p + q would add is nothing along distributions, and not the user's equation.
+    (p, q), (dp, dq) = primals, tangents
     present = p > 0
-    safe_p = jnp.where(present, p, 1.0)
-    safe_q = jnp.where(present, q, 1.0)
-    return jnp.sum(jnp.where(present, p * (jnp.log(safe_p) - jnp.log(safe_q)), 0.0))
+    by_p = jnp.where(present, _log_ratio(p, q) + 1, 0.0)
+    by_q = jnp.where(present, -p / jnp.where(present, q, 1.0), 0.0)
+    return _kl(p, q), jnp.sum(by_p * dp) + jnp.sum(by_q * dq)
+
+
+@jax.custom_jvp
+def _js(p: Array, q: Array) -> Array:
+    middle = (p + q) / 2
+    return 0.5 * (_kl(p, middle) + _kl(q, middle))
+
+
+@_js.defjvp
+def _js_jvp(primals, tangents):
+    # What the two divergences say of the middle is a constant that cancels their own: only the logs are left.
+    (p, q), (dp, dq) = primals, tangents
+    middle = (p + q) / 2
+    by_p, by_q = (jnp.where(a > 0, _log_ratio(a, middle), -jnp.sign(middle)) for a in (p, q))
+    return _js(p, q), 0.5 * (jnp.sum(by_p * dp) + jnp.sum(by_q * dq))
+
+
+def _log_ratio(p: Array, q: Array) -> Array:
+    """The log-ratio log(p/q) where p > 0, from the difference where p and q are close; 0 elsewhere."""
+    present, close = p > 0, _are_close(p, q)
+    safe_p, safe_q = jnp.where(present, p, 1.0), jnp.where(present, q, 1.0)
+    near = 2 * jnp.arctanh(jnp.where(close, (p - q) / (safe_p + safe_q), 0.0))
+    return jnp.where(close, near, jnp.log(safe_p) - jnp.log(safe_q))
+
+
+def _are_close(p: Array, q: Array) -> Array:
+    return (p > 0) & (jnp.abs(q - p) < p / 2)
 
 
 def _check_probabilities(p: Array, q: Array) -> Array:

@@ -58,6 +58,51 @@ def test_a_component_without_weight_is_never_drawn():
     np.testing.assert_allclose(mixture.log_prob(jnp.zeros(1)), -0.5 * np.log(2 * np.pi), rtol=1e-6)
 
 
+@pytest.mark.parametrize("empty", [(0,), (2,), (0, 2), (1, 3)])
+@pytest.mark.parametrize("offset", [0.0, 3.0, 8.0])
+def test_components_without_weight_have_the_gradient_of_their_density(empty, offset, x64):
+    mixture = random_mixture(k=4, seed=5)
+    weights = np.asarray(mixture.weights).copy()
+    weights[list(empty)] = 0
+    mixture = GaussianMixture(jnp.asarray(weights / weights.sum()), mixture.means, mixture.covs)
+    x = jnp.array([0.3 + offset, -0.2])
+    log_prob = lambda mixture, x: mixture.log_prob(x)
+    value, (gradient, score) = jax.value_and_grad(log_prob, (0, 1))(mixture, x)
+    normals = np.array(
+        [
+            scipy.stats.multivariate_normal.logpdf(x, m, c)
+            for m, c in zip(mixture.means, mixture.covs, strict=True)
+        ]
+    )
+    log_p = scipy.special.logsumexp(normals, b=mixture.weights)
+    ratios = np.exp(normals - log_p)
+    np.testing.assert_allclose(value, log_p, rtol=1e-12)
+    np.testing.assert_allclose(gradient.weights, ratios, rtol=1e-9)
+    shares = mixture.weights * ratios
+    pulls = np.stack([np.linalg.solve(c, m - x) for m, c in zip(mixture.means, mixture.covs, strict=True)])
+    np.testing.assert_allclose(gradient.means, -shares[:, None] * pulls, rtol=1e-9)
+    np.testing.assert_allclose(mixture.score(x), shares @ pulls, rtol=1e-9)
+    np.testing.assert_allclose(score, shares @ pulls, rtol=1e-9)
+    along = lambda w: GaussianMixture(w, mixture.means, mixture.covs)
+    # The score in the weights: (N_k/p) (pull_k − score).
+    slope = jax.jacobian(lambda w: along(w).score(x))(mixture.weights)
+    np.testing.assert_allclose(
+        slope, (ratios[:, None] * (pulls - (shares @ pulls)[None])).T, rtol=1e-7, atol=1e-12
+    )
+    curvature = jax.hessian(lambda w: along(w).log_prob(x))(mixture.weights)
+    np.testing.assert_allclose(curvature, -np.outer(ratios, ratios), rtol=1e-8)
+
+
+def test_an_empty_component_at_the_point_leaves_the_rest_finite():
+    mixture = GaussianMixture(jnp.array([0.0, 1.0]), jnp.array([[0.0], [60.0]]), jnp.ones((2, 1, 1)))
+    value, gradient = jax.value_and_grad(lambda mixture: mixture.log_prob(jnp.zeros(1)))(mixture)
+    np.testing.assert_allclose(value, -1800 - 0.5 * np.log(2 * np.pi), rtol=1e-6)
+    assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
+    np.testing.assert_allclose(gradient.means, [[0.0], [-60.0]])
+    np.testing.assert_allclose(mixture.score(jnp.zeros(1)), [60.0])
+    np.testing.assert_allclose(jax.jvp(mixture.log_prob, (jnp.zeros(1),), (jnp.ones(1),))[1], 60.0)
+
+
 @pytest.mark.usefixtures("untyped")
 def test_faults_of_the_mixture_are_named():
     mixture = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), random_mixture())

@@ -20,7 +20,7 @@ class GaussianMixture:
     p(x) = Σ_k π_k N(x; μ_k, Σ_k); ∇ log p(x) = Σ_k p(k|x) Σ_k⁻¹ (μ_k − x)
 
     Args:
-        weights: π, `[K]`, summing to 1; a component of weight 0 is never drawn.
+        weights: π, `[K]`, summing to 1; a component of weight 0 is never drawn, and has a gradient all the same.
         means: μ, `[K, d]`.
         covs: Σ, `[K, d, d]`, symmetric and positive definite.
 
@@ -37,40 +37,40 @@ class GaussianMixture:
 
     def log_prob(self, x: Float[Array, " d"]) -> Float[Array, ""]:
         """The log-density of x, in nats."""
-        return jax.nn.logsumexp(self._log_joint(x)[0])
+        return _log_mean(self._checked_weights(), self._log_normals(x)[0])
 
     def score(self, x: Float[Array, " d"]) -> Float[Array, " d"]:
         """The score ∇ log p(x), in closed form, per unit of x."""
-        log_joint, pulls = self._log_joint(x)
-        return jax.nn.softmax(log_joint) @ pulls
+        weights = self._checked_weights()
+        log_normals, pulls = self._log_normals(x)
+        return (weights * _density_ratios(_log_mean(weights, log_normals), log_normals)) @ pulls
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n d"]:
         """Draw x n times, `[n, d]`."""
         check_key(key)
         check_count(n=n)
-        log_weights, cholesky = self._log_weights(), self._cholesky()
+        log_weights, cholesky = jnp.log(self._checked_weights()), self._cholesky()
         key_component, key_noise = jax.random.split(key)
         component = jax.random.categorical(key_component, log_weights, shape=(n,))
         noise = jax.random.normal(key_noise, (n, self.means.shape[1]), self.means.dtype)
         return jax.vmap(lambda k, e: self.means[k] + cholesky[k] @ e)(component, noise)
 
-    def _log_joint(self, x: Array) -> tuple[Float[Array, " k"], Float[Array, "k d"]]:
-        """The log-density log π_k N(x; μ_k, Σ_k) and the pull Σ_k⁻¹ (μ_k − x) of every component."""
+    def _log_normals(self, x: Array) -> tuple[Float[Array, " k"], Float[Array, "k d"]]:
+        """The log-density log N(x; μ_k, Σ_k) and the pull Σ_k⁻¹ (μ_k − x) of every component."""
         check_full_precision(x=x)
         if jnp.shape(x) != self.means.shape[1:]:
             raise ValueError(f"x must have the shape of a mean, {self.means.shape[1:]}; got {jnp.shape(x)}")
         check_not_nan(x=x)
 
-        def component(log_weight: Array, mean: Array, cholesky: Array) -> tuple[Array, Array]:
+        def component(mean: Array, cholesky: Array) -> tuple[Array, Array]:
             difference = mean - x
             pull = jax.scipy.linalg.cho_solve((cholesky, True), difference)
             log_det = 2 * jnp.sum(jnp.log(jnp.diag(cholesky)))
-            log_normal = -0.5 * (difference @ pull + log_det + x.size * math.log(2 * math.pi))
-            return log_weight + log_normal, pull
+            return -0.5 * (difference @ pull + log_det + x.size * math.log(2 * math.pi)), pull
 
-        return jax.vmap(component)(self._log_weights(), self.means, self._cholesky())
+        return jax.vmap(component)(self.means, self._cholesky())
 
-    def _log_weights(self) -> Float[Array, " k"]:
+    def _checked_weights(self) -> Float[Array, " k"]:
         k, d = self.means.shape
         if self.weights.shape != (k,) or self.covs.shape != (k, d, d):
             raise ValueError(
@@ -83,9 +83,29 @@ class GaussianMixture:
         total = jnp.sum(self.weights)
         one = jnp.abs(total - 1) <= float(jnp.finfo(total.dtype).eps) ** 0.5
         check_values("the sum of weights", total, one, "be 1")
-        return jnp.log(jnp.where(positive & one, self.weights, jnp.nan))
+        return jnp.where(positive & one, self.weights, jnp.nan)
 
     def _cholesky(self) -> Float[Array, "k d d"]:
         cholesky = jnp.linalg.cholesky(self.covs)
         check_values("covs", cholesky, ~jnp.isnan(cholesky), "be positive definite")
         return cholesky
+
+
+@jax.custom_jvp
+def _log_mean(weights: Array, log_probs: Array) -> Array:
+    """The log of a weighted mean of densities, log Σ_k π_k p_k; its derivative in π_k is p_k/p, at π_k = 0 too."""
+    return jax.nn.logsumexp(jnp.log(weights) + log_probs)
+
+
+@_log_mean.defjvp
+def _log_mean_jvp(primals, tangents):
+    (weights, log_probs), (d_weights, d_log_probs) = primals, tangents
+    value = _log_mean(weights, log_probs)
+    ratios = _density_ratios(value, log_probs)
+    return value, jnp.sum(ratios * d_weights) + jnp.sum(weights * ratios * d_log_probs)
+
+
+def _density_ratios(log_mean: Array, log_probs: Array) -> Array:
+    """The ratios p_k/p, at most the largest number: times a weight of zero they are zero."""
+    largest = math.log(float(jnp.finfo(log_probs.dtype).max)) - 1
+    return jnp.exp(jnp.minimum(log_probs - log_mean, largest))
