@@ -65,3 +65,55 @@ def test_circle_density_does_not_depend_on_the_angle_and_has_a_radial_gradient()
 def test_bad_data_are_refused_before_training(train, message):
     with pytest.raises(DataError, match=message):
         Dataset("points", train, np.zeros((2, 2)), np.zeros((2, 2)))
+
+
+PARTS = ("train", "validation", "test")
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (np.arange(3), r"must have one label for each example, shape \(4,\); got shape \(3,\)"),
+        (np.zeros((4, 1), int), r"must have one label for each example, shape \(4,\); got shape \(4, 1\)"),
+        (np.eye(4, dtype=int), r"must have one label for each example, shape \(4,\); got shape \(4, 4\)"),
+        (np.array([0.0, 1.0, np.nan, 0.0]), "must be integer; got float64"),
+        (np.array([True, False, True, True]), "must be integer; got bool"),
+        (np.array([0, 1, -1, 0]), r"must (be at least 0|lie in 0\.\.1); got -1"),
+    ],
+)
+def test_labels_that_do_not_fit_their_part_are_refused(part, labels, message):
+    points = np.zeros((4, 2))
+    good = dict.fromkeys((f"{name}_labels" for name in PARTS), np.array([0, 1, 1, 0], np.uint8))
+    Dataset("points", points, points, points, **good)
+    with pytest.raises(DataError, match=f"points: {part}_labels {message}"):
+        Dataset("points", points, points, points, **good | {f"{part}_labels": labels})
+
+
+@pytest.mark.parametrize("part", ["validation", "test"])
+def test_a_class_that_training_lacks_is_refused(part):
+    points, labels = np.zeros((3, 2)), {"train_labels": np.array([0, 2, 1])}
+    with pytest.raises(DataError, match=rf"{part}_labels must lie in 0\.\.2; got 3"):
+        Dataset("points", points, points, points, **labels, **{f"{part}_labels": np.array([0, 3, 1])})
+    assert (
+        Dataset("points", points, points, points, **labels, test_labels=np.zeros(3, int)).spec.num_classes
+        == 3
+    )
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize(
+    ("levels", "message"),
+    [
+        (np.array([[0.0, 3.0]]), "must be integer; got float64"),
+        (np.array([[True, False]]), "must be integer; got bool"),
+        (np.array([[0, 4]]), r"must lie in 0\.\.3; got 4"),
+        (np.array([[0, 255]], np.uint8), r"must lie in 0\.\.3; got 255"),
+        (jnp.array([[-1, 2]]), r"must lie in 0\.\.3; got -1"),
+    ],
+)
+def test_levels_outside_their_range_are_refused(part, levels, message):
+    good = dict.fromkeys(PARTS, np.array([[0, 3]], np.uint8))
+    Dataset("pixels", **good, num_levels=4)
+    with pytest.raises(DataError, match=f"pixels: {part} {message}"):
+        Dataset("pixels", **good | {part: levels}, num_levels=4)

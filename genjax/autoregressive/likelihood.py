@@ -31,7 +31,8 @@ def log_prob(logits_fn: LogitsFn, x: Integer[Array, " n"]) -> Float[Array, ""]:
 
     Raises:
         TypeError: `x` is not integer or the logits are not floating point.
-        ValueError: `x` is no vector, the logits are not `[n, K]`, a NaN, or a level outside 0..K−1 (NaN under `jit`).
+        ValueError: `x` is no vector or empty, the logits are not `[n, K]`, a NaN, or a level outside 0..K−1 (NaN
+            under `jit`).
 
     Source: Bengio and Bengio (2000); Germain et al. (2015), equation 4.
 
@@ -40,6 +41,8 @@ def log_prob(logits_fn: LogitsFn, x: Integer[Array, " n"]) -> Float[Array, ""]:
     -2.3026
     """
     check_sequence(x)
+    if x.shape[0] == 0:
+        raise ValueError(f"x must hold at least one level; got shape {x.shape}")
     return categorical_log_prob(x, logits_fn(x))
 
 

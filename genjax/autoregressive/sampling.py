@@ -91,7 +91,7 @@ def cached_sample(
 
     Raises:
         TypeError: the key is not typed, the prefix not integer, or the logits not floating point.
-        ValueError: as `sample`.
+        ValueError: as `sample`, or what `step_fn` says of a sequence longer than its cache.
 
     >>> def step_fn(count, token, position):                                         # the third 1 ends in zeros
     ...     count = jnp.where(position == 0, count, count + token)
@@ -101,8 +101,13 @@ def cached_sample(
     """
     kept = _check_request(key, length, temperature, prefix)
     length = int(length)
-    first, position = jnp.zeros((), int), jnp.zeros((), int)
-    kept = _check_levels(kept, _num_levels(jax.eval_shape(step_fn, cache, first, position)[1], ()))
+    first = jnp.zeros((), int)
+    with (
+        jax.ensure_compile_time_eval()
+    ):  # a constant, so that a network can refuse a position it has no room for
+        last = jnp.asarray(length - 1)
+    logits = jax.eval_shape(lambda cache, token: step_fn(cache, token, last)[1], cache, first)
+    kept = _check_levels(kept, _num_levels(logits, ()))
     before = jnp.concatenate([first[None], kept])[: len(kept)]
     take_in = lambda cache, token_and_position: (step_fn(cache, *token_and_position)[0], None)
     cache, _ = jax.lax.scan(take_in, cache, (before, jnp.arange(len(kept))))

@@ -75,7 +75,9 @@ class Dataset:
         density: the law the examples were drawn from, where it is known.
 
     Raises:
-        DataError: a part is empty, has another event shape, or holds a NaN or an infinity.
+        DataError: a part is empty, has another event shape, or holds a NaN or an infinity; with `num_levels`, is not
+            integer or leaves 0..num_levels−1; its labels are not `[n]`, not integer, negative or of a class that the
+            training examples lack.
 
     >>> points = np.zeros((4, 2))
     >>> Dataset("points", points, points[:1], points[1:]).num_dims
@@ -103,6 +105,27 @@ class Dataset:
             if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
                 bad = int(np.argwhere(~np.isfinite(np.asarray(array)))[0][0])
                 raise DataError(f"{self.name}: {part} must be finite; example {bad} is not")
+            if self.num_levels is not None:
+                self._check_integers(part, array, self.num_levels)
+            labels = getattr(self, f"{part}_labels")
+            if labels is None:
+                continue
+            if np.shape(labels) != (len(array),):
+                raise DataError(
+                    f"{self.name}: {part}_labels must have one label for each example, shape {(len(array),)}; "
+                    f"got shape {np.shape(labels)}"
+                )
+            known = None if part == "train" else self.spec.num_classes
+            self._check_integers(f"{part}_labels", labels, known)
+
+    def _check_integers(self, what: str, array: np.ndarray | Array, count: int | None) -> None:
+        """Raise DataError unless all are integers in 0..count−1, or not negative where the count is unknown."""
+        if not np.issubdtype(array.dtype, np.integer):
+            raise DataError(f"{self.name}: {what} must be integer; got {array.dtype}")
+        lowest, highest = int(array.min()), int(array.max())
+        if lowest < 0 or (count is not None and highest >= count):
+            expected = "be at least 0" if count is None else f"lie in 0..{count - 1}"
+            raise DataError(f"{self.name}: {what} must {expected}; got {lowest if lowest < 0 else highest}")
 
     @property
     def event_shape(self) -> tuple[int, ...]:

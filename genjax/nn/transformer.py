@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Integer
 
 __all__ = ["CausalTransformer"]
@@ -90,9 +91,14 @@ class CausalTransformer(nnx.Module):
         label: Integer[Array, ""] | None = None,
     ) -> tuple[Cache, Float[Array, " outputs"]]:
         """Outputs of one position, from x at the position before and the cache of those before that."""
+        length = self.positions.num_embeddings
+        if not isinstance(position, Tracer) and int(position) >= length:
+            raise ValueError(
+                f"the cache holds a sequence of {length}; got position {int(position)}, counted from 0"
+            )
         before = jnp.where(position == 0, self.num_levels, token)
         h = self._embed(before[None], position[None], label)
-        visible = (jnp.arange(self.positions.num_embeddings) <= position)[None]
+        visible = (jnp.arange(length) <= position)[None]
         after = []
         for block, (keys, values) in zip(self.blocks, cache, strict=True):
             q, k, v = block.heads(h)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import genjax
-from genjax.autoregressive import cached_sample, log_prob, sample
+from genjax.autoregressive import cached_sample, log_prob, negative_log_likelihood, sample
+from genjax.nn import CausalTransformer, functional
 
 from .models import KEY, random_table, transformer
 
@@ -131,3 +132,28 @@ def test_levels_that_are_ruled_out_are_never_drawn():
         draw = lambda key, t=temperature: sample(key, logits_fn, 3, temperature=t)
         draws = jax.jit(jax.vmap(draw))(KEYS[:100])
         assert set(np.unique(draws)) == {0, 2}
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("prefix", [None, jnp.zeros(7, int)])
+def test_a_sequence_longer_than_the_cache_is_refused(compiled, prefix):
+    build = lambda rngs: CausalTransformer(5, 3, width=4, num_layers=1, num_heads=1, rngs=rngs)
+    init, _ = functional(build)
+    _, step = functional(build, method=CausalTransformer.step)
+    _, empty_cache = functional(build, method=CausalTransformer.empty_cache)
+    params = init(KEY)
+
+    def draw(length):
+        kept = None if prefix is None else prefix[: length - 1]
+        run = lambda key: cached_sample(key, partial(step, params), empty_cache(params), length, prefix=kept)
+        return (jax.jit(run) if compiled else run)(KEY)
+
+    assert draw(5).shape == (5,)
+    with pytest.raises(ValueError, match="the cache holds a sequence of 5; got position 7, counted from 0"):
+        draw(8)
+
+
+@pytest.mark.parametrize("score", [log_prob, negative_log_likelihood])
+def test_an_empty_sequence_is_refused(score):
+    with pytest.raises(ValueError, match=r"x must hold at least one level; got shape \(0,\)"):
+        score(lambda x: jnp.zeros((0, 3)), jnp.zeros(0, int))

@@ -89,6 +89,12 @@ STRUCTURE = [
         r"one flat sequence, of shape \(n,\); got shape \(2, 2\)",
     ),
     (
+        partial(autoregressive.log_prob, logits_fn),
+        (jnp.zeros(0, int),),
+        ValueError,
+        r"x must hold at least one level; got shape \(0,\)",
+    ),
+    (
         partial(autoregressive.negative_log_likelihood, logits_fn),
         (jnp.zeros(3, int),),
         ValueError,
