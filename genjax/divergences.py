@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from genjax._checks import check_float, check_full_precision, check_not_nan, check_same_shape, check_values
+from genjax._procrustes import align, matmul
 
 __all__ = [
     "gaussian_frechet_distance",
@@ -144,9 +145,10 @@ def gaussian_frechet_distance(
 
     d² = ‖μ_a − μ_b‖² + tr(A + B − 2 (A^½ B A^½)^½)
 
-    The square roots go through symmetric eigenvalues, whose negative values are round-off of zero and count as
-    zero. The gradient is that of the optimal transport map and needs positive-definite matrices; at a singular
-    one it is infinite, and NaN here. Use float64 for matrices of condition number above 1e4.
+    It is computed as ‖μ_a − μ_b‖² + min_Q ‖L − M Q‖²_F over orthogonal Q, with A = L Lᵀ and B = M Mᵀ: a sum of
+    squares, never negative. The gradient is that of the optimal transport map and needs positive-definite matrices;
+    at a singular one it is infinite, and NaN here (`genjax.metrics.frechet_distance` has one in the samples). Matrix
+    products run in full precision on every device.
 
     Args:
         mean_a: μ_a, of shape `[d]`.
@@ -159,7 +161,8 @@ def gaussian_frechet_distance(
 
     Raises:
         TypeError: an argument is not floating point, or narrower than float32.
-        ValueError: shapes differ, or a NaN.
+        ValueError: shapes differ, a NaN, or a covariance with an eigenvalue that is negative by more than round-off
+            (NaN under `jit`).
 
     Source: Dowson and Landau (1982); Heusel et al. (2017), equation 6.
 
@@ -176,9 +179,44 @@ def gaussian_frechet_distance(
             f"means must be [d] and covariances [d, d]: mean_a {jnp.shape(mean_a)}, cov_a {jnp.shape(cov_a)}"
         )
     check_not_nan(**arrays)
-    difference = mean_a - mean_b
-    traces = jnp.trace(cov_a) + jnp.trace(cov_b)
-    return jnp.sum(difference**2) + traces - 2 * _trace_sqrt_product(cov_a, cov_b)
+    distance, lowest = _covariance_distance(cov_a, cov_b)
+    # The round-off of an eigenvalue of a d × d matrix, in units of the largest one.
+    valid = lowest >= -10 * mean_a.size * float(jnp.finfo(lowest.dtype).eps)
+    check_values(
+        "the least eigenvalues of cov_a and cov_b over their largest", lowest, valid, "not be negative"
+    )
+    return jnp.where(jnp.all(valid), jnp.sum((mean_a - mean_b) ** 2) + distance, jnp.nan)
+
+
+@jax.custom_jvp
+def _covariance_distance(a: Array, b: Array) -> tuple[Array, Array]:
+    """What the covariances add to the squared distance, and the least eigenvalue of each over its largest."""
+    (left, _, lowest_a), (right, _, lowest_b) = _factor(a), _factor(b)
+    return align(left, right).distance, jnp.stack([lowest_a, lowest_b])
+
+
+@_covariance_distance.defjvp
+def _covariance_distance_jvp(primals, tangents):
+    # The differential is tr((I − T) dA) + tr((I − T⁻¹) dB), where T = M Q L⁻¹ carries N(0, A) to N(0, B).
+    # Differentiating through eigenvectors would divide by zero at repeated eigenvalues.
+    (a, b), (da, db) = primals, tangents
+    (left, left_inverse, lowest_a), (right, right_inverse, lowest_b) = _factor(a), _factor(b)
+    distance, rest_left, rest_right = align(left, right)
+    tangent = jnp.sum(matmul(rest_left, left_inverse) * da) + jnp.sum(matmul(rest_right, right_inverse) * db)
+    lowest = jnp.stack([lowest_a, lowest_b])
+    return (distance, lowest), (tangent, jnp.zeros_like(lowest))
+
+
+def _factor(covariance: Array) -> tuple[Array, Array, Array]:
+    """L with L Lᵀ the covariance, L⁻¹, and the least eigenvalue over the largest (0 of the zero matrix)."""
+    values, vectors = jnp.linalg.eigh(covariance)
+    roots = jnp.sqrt(jnp.maximum(values, 0.0))
+    largest = jnp.max(jnp.abs(values))
+    return (
+        vectors * roots[None],
+        (vectors / roots[None]).T,
+        jnp.where(largest > 0, values[0] / jnp.where(largest > 0, largest, 1.0), 0.0),
+    )
 
 
 @jax.custom_jvp
@@ -196,33 +234,6 @@ def _exp_beyond_its_tangent(v: Array) -> Array:
 def _exp_beyond_its_tangent_jvp(primals, tangents):
     (v,), (dv,) = primals, tangents
     return _exp_beyond_its_tangent(v), jnp.expm1(v) * dv
-
-
-@jax.custom_jvp
-def _trace_sqrt_product(a: Array, b: Array) -> Array:
-    """The trace tr((A^½ B A^½)^½)."""
-    root = _matrix_sqrt(a)
-    return jnp.trace(_matrix_sqrt(root @ b @ root))
-
-
-@_trace_sqrt_product.defjvp
-def _trace_sqrt_product_jvp(primals, tangents):
-    # d tr((AB)^½) = ½ tr(T dA) + ½ tr(T⁻¹ dB) with T = A^-½ (A^½ B A^½)^½ A^-½, the map that carries N(0, A)
-    # to N(0, B). Differentiating through eigenvectors would divide by zero at repeated eigenvalues.
-    a, b = primals
-    da, db = tangents
-    root = _matrix_sqrt(a)
-    middle = _matrix_sqrt(root @ b @ root)
-    root_inverse = jnp.linalg.inv(root)
-    forward = root_inverse @ middle @ root_inverse
-    backward = root @ jnp.linalg.inv(middle) @ root
-    tangent = 0.5 * (jnp.sum(forward * da) + jnp.sum(backward * db))
-    return jnp.trace(middle), tangent
-
-
-def _matrix_sqrt(a: Array) -> Array:
-    values, vectors = jnp.linalg.eigh(a)
-    return (vectors * jnp.sqrt(jnp.maximum(values, 0.0))[None]) @ vectors.T
 
 
 @jax.custom_jvp

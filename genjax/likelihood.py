@@ -4,12 +4,14 @@ import enum
 import math
 from dataclasses import dataclass
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Integer
 
 from genjax._checks import (
     check_count,
     check_float,
+    check_full_precision,
     check_integer,
     check_not_nan,
     check_same_shape,
@@ -58,17 +60,20 @@ def dequantize(
 
     x = (v + u) / num_levels, u ~ U[0, 1)
 
+    Rounding never carries a value over the ends of its bin: ⌊num_levels x⌋ is the level again, and x < 1.
+
     Args:
         levels: v, integers in 0..num_levels−1, of any shape.
         noise: u in [0, 1), of the shape of `levels`.
         num_levels: the number of levels.
 
     Returns:
-        x in [0, 1), elementwise, in the dtype of `noise`.
+        x in [v / num_levels, (v + 1) / num_levels), elementwise, in the dtype of `noise`.
 
     Raises:
-        TypeError: `levels` is not integer or `noise` is not floating point.
-        ValueError: shapes differ, or a level or a noise is out of range (NaN under `jit`).
+        TypeError: `levels` is not integer, or `noise` is not float32 or float64.
+        ValueError: shapes differ, more levels than the dtype of `noise` can tell apart, or a level or a noise is out
+            of range (NaN under `jit`).
 
     Source: Theis et al. (2016), section 3.1; Uria et al. (2013).
 
@@ -76,17 +81,30 @@ def dequantize(
     [0.    0.875]
     """
     check_integer(levels=levels)
-    check_float(noise=noise)
+    check_full_precision(noise=noise)
     check_count(num_levels=num_levels)
     num_levels = int(num_levels)
+    most = int(1 / (8 * jnp.finfo(noise.dtype).eps))
+    if num_levels > most:
+        raise ValueError(f"num_levels must be at most {most} in {noise.dtype}; got {num_levels}")
     check_same_shape(levels=levels, noise=noise)
     levels = levels.astype(int)  # as bytes, 256 would wrap to 0 in the comparison
     in_range = (levels >= 0) & (levels < num_levels)
     check_values("levels", levels, in_range, f"lie in 0..{num_levels - 1}")
     in_bin = (noise >= 0) & (noise < 1)
     check_values("noise", noise, in_bin, "lie in [0, 1)")
-    x = (levels.astype(noise.dtype) + noise) / num_levels
+    v = levels.astype(noise.dtype)
+    x = (v + noise) / num_levels
+    # Two neighbours inwards are inside whatever the rounding of the ends; where those are exact the lower one stays.
+    exact = num_levels & (num_levels - 1) == 0
+    start = v / num_levels if exact else jnp.where(v == 0, 0.0, _next(_next(v / num_levels, 1.0), 1.0))
+    end = _next(_next((v + 1) / num_levels, 0.0), 0.0)
+    x = x + jax.lax.stop_gradient(jnp.clip(x, start, end) - x)  # the slope is 1 / num_levels there too
     return jnp.where(in_range & in_bin, x, jnp.nan)
+
+
+def _next(x: Array, towards: float) -> Array:
+    return jnp.nextafter(x, jnp.asarray(towards, x.dtype))
 
 
 def bits_per_dim(nll: Float[Array, ""] | float, num_dims: int, *, num_levels: int = 256) -> Float[Array, ""]:

@@ -171,6 +171,43 @@ def test_frechet_reference_value_and_matrix_root(x64):
     assert abs(gaussian_frechet_distance(*map(jnp.asarray, (mean_a, a, mean_a, a)))) < 1e-10
 
 
+@pytest.mark.parametrize("condition", [1.0, 1e2, 1e4])
+@pytest.mark.parametrize("apart", [1.0, 1e-2])
+def test_frechet_in_float32_has_the_value_and_gradient_of_float64(condition, apart):
+    """Against the matrix square root in float64, whose differential is I − T, T = A^-½ (A^½ B A^½)^½ A^-½."""
+    rng = np.random.default_rng(3)
+    root = lambda a: scipy.linalg.sqrtm(a).real
+    basis = np.linalg.qr(rng.normal(size=(12, 12)))[0]
+    a = (basis * np.geomspace(1 / condition**0.5, condition**0.5, 12)) @ basis.T
+    mix = np.eye(12) + apart * rng.normal(size=(12, 12)) / 12**0.5
+    b = mix @ a @ mix.T
+    a, b, mean_a, mean_b = (np.float32(v) for v in (a, b, rng.normal(size=12), rng.normal(size=12)))
+    value, gradients = jax.value_and_grad(gaussian_frechet_distance, (0, 1, 2, 3))(
+        *map(jnp.asarray, (mean_a, a, mean_b, b))
+    )
+    a, b, mean_a, mean_b = (np.float64(v) for v in (a, b, mean_a, mean_b))
+    half = root(a)
+    middle, inverse = root(half @ b @ half), np.linalg.inv(half)
+    shift = 2 * (mean_a - mean_b)
+    expected = [shift, np.eye(12) - inverse @ middle @ inverse, -shift]
+    expected.append(np.eye(12) - np.linalg.inv(expected[1] * -1 + np.eye(12)))
+    of_covariances = np.trace(a + b - 2 * middle)
+    np.testing.assert_allclose(value, shift @ shift / 4 + of_covariances, rtol=1e-5)
+    for gradient, right in zip(gradients, expected, strict=True):
+        round_off = 4 * 1.2e-7 * 12 * condition**0.5  # of L⁻¹, relative to the map
+        assert np.linalg.norm(gradient - right) < round_off * max(1, np.linalg.norm(right))
+
+
+def test_frechet_refuses_what_is_no_covariance():
+    indefinite = jnp.diag(jnp.array([1.0, -0.1]))
+    arguments = (jnp.zeros(2), jnp.eye(2), jnp.zeros(2), indefinite)
+    with pytest.raises(
+        ValueError, match=r"of cov_a and cov_b over their largest must not be negative; got -0\.1"
+    ):
+        gaussian_frechet_distance(*arguments)
+    assert np.isnan(jax.jit(gaussian_frechet_distance)(*arguments))
+
+
 def test_frechet_takes_singular_covariances(x64):
     flat = jnp.diag(jnp.array([4.0, 0.0]))
     value = gaussian_frechet_distance(jnp.zeros(2), flat, jnp.zeros(2), jnp.eye(2))

@@ -19,6 +19,25 @@ def test_dequantization_keeps_the_level():
     np.testing.assert_array_equal(jnp.floor(x * 256).astype(int), levels)
 
 
+@pytest.mark.parametrize("num_levels", [1, 2, 3, 5, 17, 100, 255, 256, 1000, 65536, 2**20])
+def test_rounding_never_leaves_the_bin(num_levels):
+    """At both ends of every bin: the level comes back in exact arithmetic and in float32, and the slope is 1 / K."""
+    levels = np.unique(np.linspace(0, num_levels - 1, 4096).astype(int))
+    spread = jax.jit(jax.vmap(jax.value_and_grad(lambda u, v: dequantize(v, u, num_levels=num_levels))))
+    for noise in (0.0, 2**-100, 2**-24, 0.5, 1 - 2**-24):
+        x, slope = spread(jnp.full(len(levels), noise, jnp.float32), jnp.asarray(levels))
+        assert (np.float32(x) < 1).all()
+        np.testing.assert_array_equal(np.floor(np.float64(x) * num_levels), levels)  # exact: 24 + 21 bits
+        np.testing.assert_array_equal(np.floor(np.float32(x) * np.float32(num_levels)), levels)
+        np.testing.assert_allclose(np.float64(x), (levels + noise) / num_levels, rtol=4e-7)
+        np.testing.assert_allclose(slope, 1 / num_levels, rtol=1e-6)
+
+
+def test_more_levels_than_digits_are_refused():
+    with pytest.raises(ValueError, match="num_levels must be at most 1048576 in float32; got 1048577"):
+        dequantize(jnp.array(0), jnp.array(0.5), num_levels=2**20 + 1)
+
+
 def test_bytes_are_levels_like_any_integers():
     levels = jnp.array([0, 255], jnp.uint8)
     np.testing.assert_array_equal(

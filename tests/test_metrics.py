@@ -3,11 +3,13 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 import scipy.linalg
 import scipy.spatial.distance
 
 from genjax.metrics import diversity, frechet_distance, mode_coverage, precision_recall
 
+RNG = np.random.default_rng(0)
 ANGLES = jnp.arange(8.0) * (jnp.pi / 4)
 RING = 2 * jnp.stack([jnp.cos(ANGLES), jnp.sin(ANGLES)], axis=1)
 
@@ -61,6 +63,48 @@ def test_frechet_distance_is_that_of_the_moments(x64):
     expected = np.sum((a.mean(0) - b.mean(0)) ** 2) + np.trace(cov_a + cov_b - 2 * root)
     np.testing.assert_allclose(frechet_distance(a, b), expected, rtol=1e-8)
     assert abs(frechet_distance(a, a)) < 1e-10
+
+
+def low_rank(rng, n, d, rank):
+    return rng.normal(size=(n, rank)) @ rng.normal(size=(rank, d))
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (low_rank(RNG, 100, 32, 3), None),  # a set and itself in another order: 0
+        (low_rank(RNG, 100, 32, 3) * np.logspace(-4, 3, 32), None),
+        (low_rank(RNG, 7, 32, 7), None),  # fewer rows than columns
+        (low_rank(RNG, 7, 32, 7), low_rank(RNG, 50, 32, 3) + 1),
+        (low_rank(RNG, 2, 5, 2), low_rank(RNG, 3, 5, 3)),
+        (1e3 + low_rank(RNG, 300, 8, 8), 1e3 + low_rank(RNG, 200, 8, 8)),  # far from zero
+    ],
+)
+def test_frechet_distance_of_any_rank_by_value_and_gradient(a, b):
+    """Against ‖m_a − m_b‖² + tr A + tr B − 2 ‖X_a X_bᵀ‖_* in float64, with central differences in both sets."""
+    b = RNG.permutation(a) if b is None else b
+    a, b = np.float32(a), np.float32(b)
+
+    def reference(a, b):
+        (mean_a, a), (mean_b, b) = ((x.mean(0), (x - x.mean(0)) / (len(x) - 1) ** 0.5) for x in (a, b))
+        nuclear = np.linalg.norm(a @ b.T, "nuc")
+        return np.sum((mean_a - mean_b) ** 2) + np.sum(a**2) + np.sum(b**2) - 2 * nuclear
+
+    value, (by_a, by_b) = jax.value_and_grad(frechet_distance, (0, 1))(jnp.asarray(a), jnp.asarray(b))
+    a, b = np.float64(a), np.float64(b)
+    spread = a.var(0).sum() + b.var(0).sum()
+    assert value >= 0
+    np.testing.assert_allclose(value, reference(a, b), rtol=1e-4, atol=2e-6 * spread)
+    # Along x → x (I + ε G), which keeps the rank: where a rank changes, the distance has a kink.
+    mix = RNG.normal(size=(a.shape[1],) * 2) / a.shape[1]
+    mix *= np.minimum(a.std(0)[None] / a.std(0)[:, None], 1)  # columns of small scale stay so
+    step = 1e-5
+    for along, ends in (
+        (np.sum(by_a * (a @ mix)), [reference(a + sign * step * (a @ mix), b) for sign in (1, -1)]),
+        (np.sum(by_b * (b @ mix)), [reference(a, b + sign * step * (b @ mix)) for sign in (1, -1)]),
+    ):
+        slope = (ends[0] - ends[1]) / (2 * step)
+        np.testing.assert_allclose(along, slope, rtol=1e-3, atol=1e-4 * (spread + abs(value)))
 
 
 def test_precision_and_recall_see_quality_and_diversity_apart():

@@ -29,7 +29,8 @@ def fit_actnorm(bijector: Bijector, x_batch: Float[Array, "n *event"]) -> Biject
 
     Raises:
         TypeError: `x_batch` is not floating point.
-        ValueError: `x_batch` has fewer than two rows, a NaN, or a channel that is constant (NaN under `jit`).
+        ValueError: `x_batch` has fewer than two rows, a NaN, or a channel that is constant up to round-off (NaN under
+            `jit`); the flat position in the message is the channel.
 
     Source: Kingma and Dhariwal (2018), section 3.1; Salimans and Kingma (2016), section 3.
 
@@ -66,9 +67,22 @@ def _fit(bijector: Bijector, batch: Array, *, to_noise: bool) -> tuple[Bijector,
 
 def _whitening(batch: Array, *, to_noise: bool) -> ActNorm:
     axes = tuple(range(batch.ndim - 1))
-    mean, std = jnp.mean(batch, axis=axes), jnp.std(batch, axis=axes)
-    check_values("the standard deviation of each channel at an ActNorm", std, std > 0, "be positive")
-    log_std = jnp.log(jnp.where(std > 0, std, jnp.nan))
+    # Measured from a value of its own, a constant channel has a spread of exactly zero, however large it is; in units
+    # of the range, no square overflows.
+    least = jnp.min(batch, axis=axes)
+    above = batch - jnp.expand_dims(least, axes)
+    length = jnp.max(above, axis=axes)
+    mean = least + jnp.mean(above, axis=axes)
+    std = length * jnp.std(above / jnp.expand_dims(jnp.where(length > 0, length, 1.0), axes), axis=axes)
+    # A spread of a few roundings of the values is that of the arithmetic and not of the data.
+    varies = std > 4 * jnp.finfo(batch.dtype).eps * jnp.max(jnp.abs(batch), axis=axes)
+    check_values(
+        "the standard deviation of each channel at an ActNorm",
+        std,
+        varies,
+        "exceed the round-off of its values",
+    )
+    log_std = jnp.log(jnp.where(varies, std, jnp.nan))
     if to_noise:
         return ActNorm(shift=mean, log_scale=log_std)
     return ActNorm(shift=-mean * jnp.exp(-log_std), log_scale=-log_std)

@@ -56,18 +56,20 @@ class Coupling:
 
     def forward(self, z: Float[Array, "*event"]) -> tuple[Float[Array, "*event"], Float[Array, ""]]:
         """Noise to data."""
-        return self._move(lambda bijector, value: bijector.forward(value), z)
+        return self._move(z, to_noise=False)
 
     def inverse(self, x: Float[Array, "*event"]) -> tuple[Float[Array, "*event"], Float[Array, ""]]:
         """Data to noise, at the same cost."""
-        return self._move(lambda bijector, value: bijector.inverse(value), x)
+        return self._move(x, to_noise=True)
 
-    def _move(self, step: Callable[[Bijector, Array], tuple[Array, Array]], event: Array):
+    def _move(self, event: Array, *, to_noise: bool) -> tuple[Array, Array]:
         mask = _check_mask(self.mask, event)
         raw = _by_coordinate(self.conditioner(jnp.where(mask, event, 0.0)), event)
         # What is not used is set to zero before it is transformed, so that no overflow there meets the gradient.
         raw = jnp.where(np.ravel(mask)[:, None], 0.0, raw)
-        moved, log_dets = jax.vmap(lambda r, v: step(self.bijector(r), v))(raw, jnp.ravel(event))
+        moved, log_dets = jax.vmap(lambda r, v: _transform(self.bijector(r), v, to_noise=to_noise))(
+            raw, jnp.ravel(event)
+        )
         log_det = jnp.sum(jnp.where(np.ravel(mask), 0.0, log_dets))
         return jnp.where(mask, event, jnp.reshape(moved, event.shape)), log_det
 
@@ -108,7 +110,7 @@ class MaskedAutoregressive:
 
         def step(x: Array, i: Array) -> tuple[Array, Array]:
             raw = _by_coordinate(self.conditioner(jnp.reshape(x, z.shape)), z)
-            value, log_det = self.bijector(raw[i]).forward(noise[i])
+            value, log_det = _transform(self.bijector(raw[i]), noise[i], to_noise=False)
             return x.at[i].set(value), log_det
 
         x, log_dets = jax.lax.scan(step, jnp.zeros_like(noise), jnp.arange(noise.size))
@@ -118,7 +120,7 @@ class MaskedAutoregressive:
         """Data to noise, all coordinates at once."""
         check_float(x=x)
         raw = _by_coordinate(self.conditioner(x), x)
-        z, log_dets = jax.vmap(lambda r, v: self.bijector(r).inverse(v))(raw, jnp.ravel(x))
+        z, log_dets = jax.vmap(lambda r, v: _transform(self.bijector(r), v, to_noise=True))(raw, jnp.ravel(x))
         return jnp.reshape(z, x.shape), jnp.sum(log_dets)
 
 
@@ -181,6 +183,17 @@ def _check_mask(mask: Mask, event: Array) -> Bool[np.ndarray, "*event"]:
     if array.shape != jnp.shape(event):
         raise ValueError(f"mask must have the event's shape: mask {array.shape}, event {jnp.shape(event)}")
     return array
+
+
+def _transform(bijector: Bijector, value: Array, *, to_noise: bool) -> tuple[Array, Array]:
+    """One coordinate; a value or a log-determinant of another shape would broadcast against the event's."""
+    moved, log_det = bijector.inverse(value) if to_noise else bijector.forward(value)
+    if jnp.shape(moved) != () or jnp.shape(log_det) != ():
+        raise ValueError(
+            f"a transformer must take a scalar to a scalar and its scalar log-determinant, shapes () and (); "
+            f"{type(bijector).__name__} returned {jnp.shape(moved)} and {jnp.shape(log_det)}"
+        )
+    return moved, log_det
 
 
 def _by_coordinate(raw: Array, event: Array) -> Float[Array, "size p"]:

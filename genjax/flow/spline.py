@@ -1,5 +1,6 @@
 """Monotone rational-quadratic splines."""
 
+import functools
 import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -56,32 +57,9 @@ def rational_quadratic_spline(
     -0.5000 0.0000
     """
     valid = _check_spline(x, widths, heights, slopes)
-    piece, nearest, tail_slope = _locate(x, widths, heights, slopes)
-    xi, rest = (nearest - piece.left) / piece.width, (piece.right - nearest) / piece.width
-    bend = piece.secant * xi**2 + piece.slope_left * xi * rest
-    y = piece.bottom + piece.height * bend / piece.denominator(xi, rest) + tail_slope * (x - nearest)
-    return jnp.where(valid, y, jnp.nan), jnp.where(valid, piece.log_slope(xi, rest), jnp.nan)
-
-
-def _inverse_spline(y: Array, widths: Array, heights: Array, slopes: Array) -> tuple[Array, Array]:
-    """The x of a y, and log dx/dy."""
-    valid = _check_spline(y, widths, heights, slopes)
-    # The inverse's box is the same box seen from the other side.
-    mirror, nearest, tail_slope = _locate(y, heights, widths, slopes)
-    piece = mirror.transposed()
-    eta, rest_eta = (nearest - piece.bottom) / piece.height, (piece.top - nearest) / piece.height
-    # ξ solves a ξ² + b ξ + c = 0 with a = s − d_k + ηβ, b = d_k − ηβ, c = −sη, β = d_k + d_{k+1} − 2s. Written with
-    # u = d_k (1−η) − d_{k+1} η, b is u + 2sη and b² − 4ac is u² + 4s² η(1−η), a sum of squares. So the root
-    # ξ = −2c / (b + √(b² − 4ac)) = 2sη / (2sη + t), t = u + √(u² + 4s² η(1−η)) has no negative discriminant to
-    # meet, and nothing cancels once t is written as a quotient where u < 0; it lies in [0, 1] by its form.
-    u = piece.slope_left * rest_eta - piece.slope_right * eta
-    square = 4 * piece.secant**2 * eta * rest_eta
-    root = jnp.sqrt(u**2 + square)
-    t = jnp.where(u < 0, square / jnp.where(u < 0, root - u, 1.0), u + root)
-    total = 2 * piece.secant * eta + t
-    xi, rest = 2 * piece.secant * eta / total, t / total
-    x = piece.left + piece.width * xi + (y - nearest) / tail_slope
-    return jnp.where(valid, x, jnp.nan), jnp.where(valid, -piece.log_slope(xi, rest), jnp.nan)
+    knots = _knots(widths, jnp.sum(widths, axis=-1) / 2), _knots(heights, jnp.sum(heights, axis=-1) / 2)
+    y, log_slope = _forward(x, *knots, widths, heights, slopes)
+    return jnp.where(valid, y, jnp.nan), jnp.where(valid, log_slope, jnp.nan)
 
 
 @jax.tree_util.register_dataclass
@@ -109,15 +87,15 @@ class RationalQuadraticSpline:
 
     def forward(self, z: Float[Array, "*event"]) -> tuple[Float[Array, "*event"], Float[Array, ""]]:
         """Noise to data."""
-        x, log_slope = rational_quadratic_spline(z, *self._parameters(z))
+        x, log_slope = _forward(z, *self._parameters(z))
         return x, jnp.sum(log_slope)
 
     def inverse(self, x: Float[Array, "*event"]) -> tuple[Float[Array, "*event"], Float[Array, ""]]:
         """Data to noise, by the root of a quadratic."""
-        z, log_slope = _inverse_spline(x, *self._parameters(x))
+        z, log_slope = _inverse(x, *self._parameters(x))
         return z, jnp.sum(log_slope)
 
-    def _parameters(self, event: Array) -> tuple[Array, Array, Array]:
+    def _parameters(self, event: Array) -> tuple[Array, Array, Array, Array, Array]:
         shape = jnp.shape(self.raw)
         if shape[:-1] != jnp.shape(event) or shape[-1] < 2 or shape[-1] % 3 != 2:
             raise ValueError(
@@ -125,68 +103,133 @@ class RationalQuadraticSpline:
             )
         if not self.bound > 0:
             raise ValueError(f"bound must be positive; got {self.bound}")
-        check_full_precision(raw=self.raw)
+        check_full_precision(event=event, raw=self.raw)  # the slopes come from differences of knots
+        check_not_nan(event=event, raw=self.raw)
         num_bins = (shape[-1] + 1) // 3
         shares = jax.nn.softmax(jnp.reshape(self.raw[..., : 2 * num_bins], (*shape[:-1], 2, num_bins)))
         sizes = 2 * self.bound * ((1 - _MIN_BIN) * shares + _MIN_BIN / num_bins)
         inner = _MIN_SLOPE + jax.nn.softplus(self.raw[..., 2 * num_bins :] + _SLOPE_OFFSET)
         ends = [(0, 0)] * (inner.ndim - 1) + [(1, 1)]
-        return sizes[..., 0, :], sizes[..., 1, :], jnp.pad(inner, ends, constant_values=1.0)
+        slopes = jnp.pad(inner, ends, constant_values=1.0)
+        widths, heights = sizes[..., 0, :], sizes[..., 1, :]
+        return _knots(widths, self.bound), _knots(heights, self.bound), widths, heights, slopes
 
 
 class _Piece(NamedTuple):
-    """The bin of each coordinate: its corners, its sides and the slopes at its knots."""
+    """The bin of each coordinate as seen from the nearer of its two knots, so that both ends of a bin are exact."""
 
-    left: Array
-    right: Array
+    x: Array  # the knot
+    y: Array
+    side: Array  # 1 where the knot is the bin's left one, −1 where it is the right one
     width: Array
-    bottom: Array
-    top: Array
     height: Array
-    slope_left: Array
-    slope_right: Array
+    slope: Array  # at the knot
+    slope_beyond: Array  # at the other knot
 
     @property
     def secant(self) -> Array:
         return self.height / self.width
 
-    def transposed(self) -> "_Piece":
-        return _Piece(*self[3:6], *self[:3], *self[6:])
 
-    # With ξ + (1−ξ) = 1 squared into the textbook's forms, every term is positive.
-    def denominator(self, xi: Array, rest: Array) -> Array:
-        return self.secant * (xi**2 + rest**2) + (self.slope_left + self.slope_right) * xi * rest
+def _forward(x: Array, *spline: Array) -> tuple[Array, Array]:
+    """The y of an x, and log dy/dx."""
+    x_knots, y_knots, widths, heights, slopes = spline
+    piece = _locate(x, x_knots, y_knots, widths, heights, slopes)
+    inside, beyond = _parts(piece.side * (x - piece.x))
+    xi = inside / piece.width
+    rise = _rise(xi, piece.secant, piece.slope, piece.slope_beyond)
+    y = piece.y + piece.side * (piece.height * rise + piece.slope * beyond)
+    return y, _log_slope(xi, 1 - xi, piece)
 
-    def log_slope(self, xi: Array, rest: Array) -> Array:
-        bend = self.slope_right * xi**2 + 2 * self.secant * xi * rest + self.slope_left * rest**2
-        return 2 * jnp.log(self.secant) + jnp.log(bend) - 2 * jnp.log(self.denominator(xi, rest))
+
+def _inverse(y: Array, *spline: Array) -> tuple[Array, Array]:
+    """The x of a y, and log dx/dy."""
+    x_knots, y_knots, widths, heights, slopes = spline
+    mirror = _locate(y, y_knots, x_knots, heights, widths, slopes)  # the same box seen from the other side
+    piece = mirror._replace(x=mirror.y, y=mirror.x, width=mirror.height, height=mirror.width)
+    inside, beyond = _parts(piece.side * (y - piece.y))
+    eta = inside / piece.height
+    # ξ solves a ξ² + b ξ + c = 0 with a = s − d_k + ηβ, b = d_k − ηβ, c = −sη, β = d_k + d_{k+1} − 2s. Written with
+    # u = d_k (1−η) − d_{k+1} η, b is u + 2sη and b² − 4ac is u² + 4s² η(1−η), a sum of squares. So the root
+    # ξ = −2c / (b + √(b² − 4ac)) = 2sη / (2sη + t), t = u + √(u² + 4s² η(1−η)) has no negative discriminant to
+    # meet, and nothing cancels once t is written as a quotient where u < 0; it lies in [0, 1] by its form.
+    u = piece.slope * (1 - eta) - piece.slope_beyond * eta
+    square = 4 * piece.secant**2 * eta * (1 - eta)
+    root = jnp.sqrt(u**2 + square)
+    t = jnp.where(u < 0, square / jnp.where(u < 0, root - u, 1.0), u + root)
+    total = 2 * piece.secant * eta + t
+    xi, rest = 2 * piece.secant * eta / total, t / total
+    x = piece.x + piece.side * (piece.width * xi + beyond / piece.slope)
+    return x, -_log_slope(xi, rest, piece)
 
 
-def _locate(x: Array, widths: Array, heights: Array, slopes: Array) -> tuple[_Piece, Array, Array]:
-    """The piece of each x, the point of the box nearest to x, and the slope of the tail on its side."""
-    x_knots, y_knots = _knots(widths), _knots(heights)
+def _quotient(xi: Array, secant: Array, slope: Array, slope_beyond: Array) -> Array:
+    """How much of the bin's height is gained at the share ξ of its width: the quotient of the equation."""
+    rest = 1 - xi
+    return (secant * xi**2 + slope * xi * rest) / _denominator(xi, rest, secant, slope + slope_beyond)
+
+
+# The derivative of the quotient in ξ cancels where the secant is far below the slopes; its own form does not.
+_rise = jax.custom_jvp(_quotient)
+
+
+@_rise.defjvp
+def _rise_jvp(primals, tangents):
+    (xi, *parameters), (dxi, *dparameters) = primals, tangents
+    rise, change = jax.jvp(functools.partial(_quotient, xi), parameters, dparameters)
+    secant, slope, slope_beyond = parameters
+    bend = _bend(xi, 1 - xi, secant, slope, slope_beyond)
+    return rise, change + secant * bend / _denominator(xi, 1 - xi, secant, slope + slope_beyond) ** 2 * dxi
+
+
+def _log_slope(xi: Array, rest: Array, piece: _Piece) -> Array:
+    """The logarithm of dy/dx = s² bend / denominator²."""
+    bend = _bend(xi, rest, piece.secant, piece.slope, piece.slope_beyond)
+    denominator = _denominator(xi, rest, piece.secant, piece.slope + piece.slope_beyond)
+    return 2 * jnp.log(piece.secant) + jnp.log(bend) - 2 * jnp.log(denominator)
+
+
+# With ξ + (1−ξ) = 1 squared into the textbook's forms, every term is positive.
+def _denominator(xi: Array, rest: Array, secant: Array, slopes: Array) -> Array:
+    return secant * (xi**2 + rest**2) + slopes * xi * rest
+
+
+def _bend(xi: Array, rest: Array, secant: Array, slope: Array, slope_beyond: Array) -> Array:
+    return slope_beyond * xi**2 + 2 * secant * xi * rest + slope * rest**2
+
+
+def _parts(distance: Array) -> tuple[Array, Array]:
+    """The distance from a knot into its bin, and beyond the box (negative), one of them zero."""
+    outside = distance < 0
+    return jnp.where(outside, 0.0, distance), jnp.where(outside, distance, 0.0)
+
+
+def _locate(x: Array, x_knots: Array, y_knots: Array, widths: Array, heights: Array, slopes: Array) -> _Piece:
     bins = jnp.sum(x[..., None] >= x_knots[..., 1:-1], axis=-1, keepdims=True)
     pick = lambda values, offset=0: jnp.take_along_axis(values, bins + offset, axis=-1)[..., 0]
-    piece = _Piece(
-        *(pick(x_knots), pick(x_knots, 1), pick(widths)),
-        *(pick(y_knots), pick(y_knots, 1), pick(heights)),
-        *(pick(slopes), pick(slopes, 1)),
+    left, right = pick(x_knots), pick(x_knots, 1)
+    from_left = x - left < right - x
+    nearer = lambda values: jnp.where(from_left, pick(values), pick(values, 1))
+    return _Piece(
+        x=jnp.where(from_left, left, right),
+        y=nearer(y_knots),
+        side=jnp.where(from_left, 1.0, -1.0).astype(x.dtype),
+        width=pick(widths),
+        height=pick(heights),
+        slope=nearer(slopes),
+        slope_beyond=jnp.where(from_left, pick(slopes, 1), pick(slopes)),
     )
-    # Beyond the box the bin's formula is evaluated at the knot, where it and its gradient are finite.
-    below, above = x < x_knots[..., 0], x > x_knots[..., -1]
-    nearest = jnp.where(below, x_knots[..., 0], jnp.where(above, x_knots[..., -1], x))
-    return piece, nearest, jnp.where(below, slopes[..., 0], slopes[..., -1])
 
 
-def _knots(sizes: Array) -> Array:
-    total = jnp.cumsum(sizes, axis=-1)
-    padded = jnp.concatenate([jnp.zeros_like(total[..., :1]), total], axis=-1)
-    return padded - total[..., -1:] / 2
+def _knots(sizes: Array, half: Array | float) -> Array:
+    """The ends of the bins of a box that reaches from −half to half exactly."""
+    half = jnp.broadcast_to(jnp.asarray(half, sizes.dtype), sizes.shape[:-1])[..., None]
+    return jnp.concatenate([-half, jnp.cumsum(sizes, axis=-1)[..., :-1] - half, half], axis=-1)
 
 
 def _check_spline(x: Array, widths: Array, heights: Array, slopes: Array) -> Bool[Array, "*event"]:
     parameters = dict(widths=widths, heights=heights, slopes=slopes)
-    check_full_precision(x=x, **parameters)  # the slopes come from differences of knots
+    check_full_precision(x=x, **parameters)
     check_same_shape(widths=widths, heights=heights)
     *event, num_bins = jnp.shape(widths) or (0,)
     if tuple(event) != jnp.shape(x) or num_bins < 1 or jnp.shape(slopes) != (*event, num_bins + 1):

@@ -105,3 +105,25 @@ def test_nothing_else_changes_and_what_is_fixed_stays():
     assert jax.tree.structure(fitted) == jax.tree.structure(flow)
     for before, after in zip(*map(jax.tree.leaves, (flow, fitted)), strict=True):
         np.testing.assert_array_equal(before, after)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, -1e4 - 0.1, 1e30, 1e-30])
+@pytest.mark.parametrize("num_rows", [2, 1000, 60_001])
+def test_a_constant_channel_is_refused_whatever_its_value(value, num_rows):
+    """Alone, beside one that varies, seen through another layer, and where neighbouring floats alternate."""
+    varying = np.random.default_rng(0).normal(size=num_rows)
+    constant = np.full(num_rows, value, np.float32)
+    jitter = np.where(np.arange(num_rows) % 2, constant, np.nextafter(constant, np.float32(np.inf)))
+    for flow in (norm(2), Chain((norm(2), Affine(jnp.full(2, 0.3), jnp.full(2, 0.2))))):
+        for channel in (constant, jitter if value else constant):
+            x = jnp.asarray(np.stack([varying, channel], 1), jnp.float32)
+            with pytest.raises(
+                ValueError, match=r"exceed the round-off of its values; got .+ at flat position 1"
+            ):
+                fit_actnorm(flow, x)
+
+
+def test_a_small_spread_far_from_zero_is_fitted():
+    x = jnp.asarray(1e4 + np.random.default_rng(0).normal(size=(2000, 1)), jnp.float32)
+    fitted = fit_actnorm(norm(1), x)
+    np.testing.assert_allclose(fitted.log_scale, np.log(np.std(np.float64(x))), atol=1e-3)

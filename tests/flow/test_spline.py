@@ -55,7 +55,7 @@ def test_derivatives_in_x_and_in_every_parameter(x64):
     slope = jax.grad(lambda x: rational_quadratic_spline(x, *PARAMETERS())[0])
     derivative = jax.jit(jax.vmap(slope))(x)
     np.testing.assert_allclose(np.log(derivative), spline(x)[1], rtol=1e-12, atol=1e-12)
-    check_grads(lambda *a: spline(*a), (x, *PARAMETERS()), order=1, modes=["rev"], rtol=1e-6, atol=1e-6)
+    check_grads(lambda *a: spline(*a), (x, *PARAMETERS()), order=2, modes=["rev"], rtol=1e-6, atol=1e-6)
 
 
 def PARAMETERS():
@@ -70,12 +70,53 @@ def test_gradients_are_finite_on_knots_and_far_outside():
         return sum(map(jnp.sum, outputs))
 
     raw = jnp.asarray(np.random.default_rng(0).normal(size=11), jnp.float32)
-    (widths, heights, _) = RationalQuadraticSpline(raw)._parameters(jnp.zeros(()))
-    knots = [np.concatenate([[-3], np.cumsum(a) - 3, [3]]) for a in (widths, heights)]
+    knots = RationalQuadraticSpline(raw)._parameters(jnp.zeros(()))[:2]
     x = jnp.asarray(np.concatenate([*knots, [-1e30, -3.1, 0.0, 3.1, 1e30]]), jnp.float32)
     for raw_scaled in (raw, 0 * raw, 30 * raw):  # the last: bins and slopes at their least
         gradients = jax.jit(jax.vmap(jax.grad(total, (0, 1)), (0, None)))(x, raw_scaled)
         assert all(np.isfinite(g).all() for g in gradients)
+
+
+@pytest.mark.parametrize("num_bins", [2, 8, 64])
+def test_in_float32_value_slope_and_gradient_are_those_of_float64(num_bins):
+    """Of both maps; the slope by autodiff is the one returned, also where the secant is far below the slopes."""
+    rng = np.random.default_rng(num_bins)
+    raw = np.float32(3 * rng.normal(size=3 * num_bins - 1))
+    x = np.float32(rng.uniform(-3, 3, size=300))
+
+    @jax.jit
+    def evaluate(raw, x):
+        def both(move):
+            value_and_slope = lambda x: jax.jvp(
+                lambda x: move(RationalQuadraticSpline(raw))(x), (x,), (jnp.ones_like(x),)
+            )
+            (y, log_slope), (slope, _) = jax.vmap(value_and_slope)(x)
+            by_raw = jax.grad(lambda raw: jnp.sum(jax.vmap(move(RationalQuadraticSpline(raw)))(x)[0]))(raw)
+            return y, log_slope, jnp.log(slope), by_raw
+
+        return both(lambda spline: spline.forward), both(lambda spline: spline.inverse)
+
+    single = jax.tree.map(np.asarray, evaluate(jnp.asarray(raw), jnp.asarray(x)))
+    with jax.enable_x64(True):
+        double = jax.tree.map(np.asarray, evaluate(jnp.asarray(raw, float), jnp.asarray(x, float)))
+    for (y, log_slope, by_autodiff, by_raw), (y64, log_slope64, _, by_raw64) in zip(
+        single, double, strict=True
+    ):
+        # A point is known to half an ulp of 3, 1.2e-7, and a bin may be 6e-2 / K wide: so far may ξ be off.
+        round_off = 1.2e-7 * num_bins / 6e-2
+        np.testing.assert_allclose(y, y64, atol=5e-7 + 4e-7 * np.exp(np.abs(log_slope64)).max())
+        assert np.quantile(np.abs(log_slope - log_slope64), 0.95) < 20 * round_off
+        np.testing.assert_allclose(by_autodiff, log_slope, atol=2e-5)
+        assert np.linalg.norm(by_raw - by_raw64) < 1e-3 * np.linalg.norm(by_raw64)
+
+
+def test_the_box_ends_exactly_at_its_bound():
+    raw = jnp.asarray(np.random.default_rng(0).normal(size=(50, 191)) * 3, jnp.float32)
+    ends = jnp.asarray([-4.0, 4.0], jnp.float32)
+    forward = jax.vmap(lambda raw: jax.vmap(RationalQuadraticSpline(raw, 4.0).forward)(ends))
+    y, log_slope = jax.jit(forward)(raw)
+    np.testing.assert_array_equal(y, np.broadcast_to(ends, (50, 2)))
+    np.testing.assert_allclose(log_slope, 0, atol=1e-6)
 
 
 @settings(max_examples=40)

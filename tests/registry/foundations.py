@@ -69,7 +69,7 @@ ROWS = {
     "genjax.divergences.kl_standard_normal": Row(divergences.kl_standard_normal, (normal(3), normal(3))),
     "genjax.likelihood.bits_per_dim": Row(lambda nll: genjax.bits_per_dim(nll, 64), (np.array(3.0),)),
     "genjax.likelihood.dequantize": Row(
-        lambda noise: genjax.dequantize(jnp.array([0, 200]), noise), (np.array([0.25, 0.75]),)
+        lambda noise: genjax.dequantize(jnp.array([0, 200]), noise), (np.array([0.25, 0.75]),), bfloat16=False
     ),
     "genjax.transport.carry": Row(
         lambda a, x: transport.carry(lambda x, t: a * jnp.sin(x), x, start=0.0, end=1.0, num_steps=8)[:2],

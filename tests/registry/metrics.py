@@ -34,7 +34,7 @@ RECORDS = {
 STRUCTURE = [
     (metrics.diversity, (jnp.zeros((1, 2)),), ValueError, r"n at least 2; got samples \(1, 2\)"),
     (metrics.precision_recall, (jnp.zeros((3, 2)),) * 2, ValueError, r"n at least 4; got real \(3, 2\)"),
-    (metrics.frechet_distance, (jnp.zeros((2, 2)),) * 2, ValueError, r"n at least 3; got a \(2, 2\)"),
+    (metrics.frechet_distance, (jnp.zeros((1, 2)),) * 2, ValueError, r"n at least 2; got a \(1, 2\)"),
     (
         partial(metrics.mode_coverage, std=1.0),
         (jnp.zeros((4, 2)), jnp.zeros((4, 3))),
