@@ -48,6 +48,30 @@ def test_a_coupling_on_a_checkerboard_is_one_on_channels_after_a_squeeze():
     np.testing.assert_array_equal(squeezed, jnp.tile(jnp.array([1.0, 0, 0, 1]), (2, 2, 1)))
 
 
+@pytest.mark.parametrize("wrong", [lambda v: jnp.ones(1), lambda v: jnp.ones(2), lambda v: jnp.ones((1, 1))])
+@pytest.mark.parametrize("where", ["value", "log-determinant"])
+@pytest.mark.parametrize("num_moved", [1, 2])
+def test_a_transformer_must_return_scalars(wrong, where, num_moved):
+    """An axis of its own would be summed or broadcast against the coordinates'."""
+
+    class Transformer:
+        def forward(self, z):
+            return (wrong(z), 0.0 * z) if where == "value" else (z, wrong(z))
+
+        inverse = forward
+
+    conditioner = Bound(None, lambda params, x: jnp.zeros(3))
+    transformer = lambda raw: Transformer()
+    event = jnp.arange(3.0)
+    for layer in (
+        Coupling(conditioner, transformer, (True, False, num_moved == 1)),
+        MaskedAutoregressive(conditioner, transformer),
+    ):
+        for move in (layer.forward, layer.inverse):
+            with pytest.raises(ValueError, match=r"Transformer returned .*\((1|2|1, 1),?\)"):
+                move(event)
+
+
 def test_masked_coordinates_pass_and_alone_are_read():
     flow = coupling(np.random.default_rng(0), (True, False, True))
     z = jnp.array([0.3, -1.0, 2.0])
