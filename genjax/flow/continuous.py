@@ -22,7 +22,7 @@ class ContinuousFlow:
     each solve: it is None in the flow that is trained, and is put in for one loss,
 
         def loss(key, flow, x):                                      # ONE example
-            e = jax.random.rademacher(key, x.shape, x.dtype)
+            e = jax.random.rademacher(key, x.shape)
             return negative_log_likelihood(dataclasses.replace(flow, direction=e), x)
 
     A sample alone needs no divergence: `integrate(z)` is `forward(z)` without it.
