@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Shaped
 
 from genjax._checks import (
     check_count,
@@ -82,7 +82,7 @@ def divergence(velocity_fn: Velocity, x: Float[Array, "*event"], t: Float[Array,
 
 
 def hutchinson_divergence(
-    velocity_fn: Velocity, x: Float[Array, "*event"], t: Float[Array, ""], direction: Float[Array, "*event"]
+    velocity_fn: Velocity, x: Float[Array, "*event"], t: Float[Array, ""], direction: Shaped[Array, "*event"]
 ) -> Float[Array, ""]:
     """An unbiased estimate of the divergence from one direction.
 
@@ -92,12 +92,14 @@ def hutchinson_divergence(
         velocity_fn: `velocity_fn(x, t) -> v`, of the shape of `x`.
         x: one event, of any shape.
         t: the time, a scalar.
-        direction: e, of the shape of `x`; Rademacher draws (±1) have the least variance.
+        direction: e, of the shape of `x`; Rademacher draws (±1) have the least variance. Integers are cast to the
+            dtype of `x`, and so are other precisions.
 
     Returns:
         A scalar, in units of 1/time.
 
     Raises:
+        TypeError: the direction is neither integer nor floating point.
         ValueError: shapes differ, or `t` is no scalar.
 
     Source: Grathwohl et al. (2019), equation 7.
@@ -107,8 +109,7 @@ def hutchinson_divergence(
     4.0
     """
     check_scalar("t", t)
-    check_same_shape(x=x, direction=direction)
-    return _with_hutchinson(velocity_fn, x, t, direction)[1]
+    return _with_hutchinson(velocity_fn, x, t, _probe(x, direction))[1]
 
 
 def carry(
@@ -117,7 +118,7 @@ def carry(
     *,
     start: float,
     end: float,
-    direction: Float[Array, "*event"] | None = None,
+    direction: Shaped[Array, "*event"] | None = None,
     num_steps: int | None = None,
     rtol: float = 1e-5,
     atol: float = 1e-5,
@@ -147,7 +148,8 @@ def carry(
         own, which are not counted.
 
     Raises:
-        TypeError: `x` has less than 32 bits, the velocity has another dtype, or a count is no integer.
+        TypeError: `x` has less than 32 bits, the velocity has another dtype, the direction is neither integer nor
+            floating point, or a count is no integer.
         ValueError: shapes differ, a NaN, or the solver gave up (NaN under `jit`).
 
     Source: Chen et al. (2018), equation 8; the solver is that of Tsitouras (2011).
@@ -157,7 +159,7 @@ def carry(
     0.3679 -2.0000
     """
     if direction is not None:
-        check_same_shape(x=x, direction=direction)
+        direction = _probe(x, direction)
 
     def field(state: tuple[Array, Array], t: Array) -> tuple[Array, Array]:
         if direction is None:
@@ -300,6 +302,18 @@ def _with_divergence(velocity_fn: Velocity, x: Array, t: Array) -> tuple[Array, 
 
     jacobian, v = jax.jacfwd(twice, has_aux=True)(jnp.ravel(x))
     return jnp.reshape(v, jnp.shape(x)), jnp.trace(jacobian)
+
+
+def _probe(x: Array, direction: Array) -> Array:
+    """The direction in the dtype of `x`: Rademacher draws are integers by default."""
+    check_same_shape(x=x, direction=direction)
+    dtype = jnp.result_type(direction)
+    if not (jnp.issubdtype(dtype, jnp.integer) or jnp.issubdtype(dtype, jnp.floating)):
+        raise TypeError(
+            f"direction must be integer or floating point, to be cast to the dtype of x: direction {dtype}, "
+            f"x {jnp.result_type(x)}"
+        )
+    return jnp.asarray(direction, jnp.result_type(x))
 
 
 def _with_hutchinson(velocity_fn: Velocity, x: Array, t: Array, direction: Array) -> tuple[Array, Array]:

@@ -62,6 +62,21 @@ def test_labels_and_dropout_keys_reach_a_model_by_closure():
     np.testing.assert_allclose(gradient, expected, rtol=1e-6)
 
 
+def test_a_faulty_example_is_nan_alone_and_in_the_mean_and_raises_when_checked():
+    """A level that is no pixel: refused when concrete; under vmap the row is NaN, without jit and with it."""
+    loss = lambda key, x: genjax.densities.bernoulli_log_prob(x, jnp.zeros(2))
+    key, x = jax.random.key(0), jnp.array([[0.0, 1.0], [0.0, 2.0], [1.0, 1.0]])
+    with pytest.raises(ValueError, match=r"got 2\.0"):
+        loss(key, x[1])
+    rows, mean = genjax.per_example(loss), genjax.expectation(loss)
+    for transform in (lambda f: f, jax.jit):
+        np.testing.assert_array_equal(jnp.isnan(transform(rows)(key, x)), [False, True, False])
+        assert jnp.isnan(transform(mean)(key, x))
+    for f in (rows, mean):
+        with pytest.raises(ValueError, match=r"got 2\.0"):
+            genjax.checked(f)(key, x)
+
+
 @pytest.mark.usefixtures("untyped")
 @pytest.mark.parametrize(
     ("data", "message"),

@@ -97,6 +97,32 @@ def test_all_rademacher_directions_average_to_the_exact_divergence():
 
 
 @pytest.mark.usefixtures("x64")
+def test_a_direction_of_any_real_dtype_is_cast_to_that_of_the_event():
+    signs = np.array([1, -1, -1])
+    for precision in (jnp.float32, jnp.float64):
+        x, t = jnp.asarray(X, precision), jnp.asarray(0.7, precision)
+        estimates = [
+            hutchinson_divergence(swirl, x, t, jnp.asarray(signs, dtype))
+            for dtype in (jnp.int8, jnp.int32, jnp.int64, jnp.float16, jnp.float32, jnp.float64)
+        ]
+        assert {estimate.dtype for estimate in estimates} == {jnp.dtype(precision)}
+        assert len(set(map(float, estimates))) == 1
+    solve = lambda e: carry(swirl, x, start=0.0, end=1.0, direction=e, num_steps=2).log_det
+    assert solve(jnp.asarray(signs)) == solve(jnp.asarray(signs, float))
+
+
+@pytest.mark.usefixtures("untyped")
+@pytest.mark.parametrize("dtype", [jnp.bool_, jnp.complex64])
+def test_a_direction_of_signs_that_are_no_numbers_is_refused(dtype):
+    e, t = jnp.ones(2, dtype), jnp.ones(())
+    message = f"direction must be integer or floating point.*direction {jnp.dtype(dtype)}, x float32"
+    with pytest.raises(TypeError, match=message):
+        hutchinson_divergence(swirl, jnp.ones(2), t, e)
+    with pytest.raises(TypeError, match=message):
+        carry(swirl, jnp.ones(2), start=0.0, end=1.0, direction=e)
+
+
+@pytest.mark.usefixtures("x64")
 def test_a_gaussian_is_carried_to_a_gaussian():
     # v = x log 3 scales by 3 in unit time, so N(0, I) becomes N(0, 9 I).
     x = jnp.asarray(X)

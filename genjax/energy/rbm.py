@@ -118,7 +118,8 @@ class RestrictedBoltzmann:
         if min(n, m) > MAX_ENUMERATED_UNITS:
             raise ValueError(
                 f"the smaller side has {min(n, m)} units and so 2^{min(n, m)} states; at most "
-                f"{MAX_ENUMERATED_UNITS} units are enumerated: use boltzmann_bracket"
+                f"{MAX_ENUMERATED_UNITS} units are enumerated. Bracket log Z by annealed_bracket, whose reverse run "
+                f"then starts from long-run Gibbs samples and bounds log Z as far as these are right"
             )
         return self if n <= m else RestrictedBoltzmann(self.weights.T, self.hidden_bias, self.visible_bias)
 

@@ -1,5 +1,7 @@
 """The data-dependent initialisation of activation normalisation."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -8,11 +10,12 @@ from genjax._checks import check_float, check_not_nan, check_values
 from genjax.flow.bijector import Bijector
 from genjax.flow.channels import ActNorm
 from genjax.flow.compose import Chain, Invert, Split, halves
+from genjax.flow.context import bind
 
 __all__ = ["fit_actnorm"]
 
 
-def fit_actnorm(bijector: Bijector, x_batch: Float[Array, "n *event"]) -> Bijector:
+def fit_actnorm(bijector: Bijector, x_batch: Float[Array, "n *event"], contexts: Any = None) -> Bijector:
     """Set every `ActNorm` so that it whitens the data that reach it: mean 0, variance 1 in each channel.
 
     Going from data to noise: shift = mean and log_scale = log std, over the batch and the pixels
@@ -23,9 +26,10 @@ def fit_actnorm(bijector: Bijector, x_batch: Float[Array, "n *event"]) -> Biject
     Args:
         bijector: a flow with `ActNorm`s of any values.
         x_batch: data, `[n, *event]`, n at least 2.
+        contexts: of a conditional flow (`genjax.flow.given`), the context of each example, leaves `[n, ...]`.
 
     Returns:
-        A bijector of the same structure.
+        A bijector of the same structure; contexts are not bound in it.
 
     Raises:
         TypeError: `x_batch` is not floating point.
@@ -42,27 +46,31 @@ def fit_actnorm(bijector: Bijector, x_batch: Float[Array, "n *event"]) -> Biject
     if jnp.ndim(x_batch) == 0 or x_batch.shape[0] < 2:
         raise ValueError(f"x_batch must be [n, *event] with n at least 2; got shape {jnp.shape(x_batch)}")
     check_not_nan(x_batch=x_batch)
-    return _fit(bijector, x_batch, to_noise=True)[0]
+    return _fit(bijector, x_batch, contexts, to_noise=True)[0]
 
 
-def _fit(bijector: Bijector, batch: Array, *, to_noise: bool) -> tuple[Bijector, Array]:
+def _fit(bijector: Bijector, batch: Array, contexts: Any, *, to_noise: bool) -> tuple[Bijector, Array]:
     """The fitted bijector, and the batch on its other side; the walk leaves by `inverse` if `to_noise`."""
     if isinstance(bijector, Chain):
         parts = list(bijector.bijectors)
         for i in reversed(range(len(parts))) if to_noise else range(len(parts)):
-            parts[i], batch = _fit(parts[i], batch, to_noise=to_noise)
+            parts[i], batch = _fit(parts[i], batch, contexts, to_noise=to_noise)
         return Chain(tuple(parts)), batch
     if isinstance(bijector, Invert):
-        inner, batch = _fit(bijector.bijector, batch, to_noise=not to_noise)
+        inner, batch = _fit(bijector.bijector, batch, contexts, to_noise=not to_noise)
         return Invert(inner), batch
     if isinstance(bijector, Split):
         half, passing = halves(batch)
-        inner, half = _fit(bijector.bijector, half, to_noise=to_noise)
+        inner, half = _fit(bijector.bijector, half, contexts, to_noise=to_noise)
         return Split(inner), jnp.concatenate([half, passing], axis=-1)
     if isinstance(bijector, ActNorm):
         bijector = _whitening(batch, to_noise=to_noise)
-    move = bijector.inverse if to_noise else bijector.forward
-    return bijector, jax.vmap(lambda event: move(event)[0])(batch)
+
+    def move(event: Array, context: Any) -> Array:
+        bound = bijector if context is None else bind(bijector, context)
+        return (bound.inverse(event) if to_noise else bound.forward(event))[0]
+
+    return bijector, jax.vmap(move)(batch, contexts)
 
 
 def _whitening(batch: Array, *, to_noise: bool) -> ActNorm:

@@ -2,8 +2,9 @@
 
 Labels and other contexts reach a flow as they reach every model of this library: by closure, inside the user's loss
 of one example. A conditioner that reads a context is held as `ContextConditioner(Bound(params, apply))`, with
-`apply(params, x, context)`; `given(bijector, context)` closes all of them over one context and is then an ordinary
-bijector, whose density is p(x | context):
+`apply(params, x, context)`, or where it is the velocity of a `ContinuousFlow`, `apply(params, x, t, context)`;
+`given(bijector, context)` closes all of them over one context and is then an ordinary bijector, whose density is
+p(x | context):
 
     def loss(flow, x, label):                                       # ONE example; train the unbound flow
         return negative_log_likelihood(given(flow, label), x)
@@ -25,15 +26,15 @@ T = TypeVar("T")
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)
 class ContextConditioner:
-    """A conditioner that also reads a context, which `given` binds.
+    """A conditioner, or a velocity, that also reads a context, which `given` binds.
 
-    raw = conditioner(x, context)
+    raw = conditioner(x, context), v = velocity(x, t, context)
 
     In a `Coupling` whose mask is false everywhere it makes a layer that reads the context alone, such as a Gaussian
     whose mean and scale a label decides.
 
     Args:
-        conditioner: `conditioner(x, context) -> raw`, a `Bound`.
+        conditioner: `conditioner(x, context) -> raw`, or `velocity(x, t, context) -> v`, a `Bound`.
         context: any pytree of arrays, or None before it is bound.
 
     >>> from genjax import Bound
@@ -42,14 +43,14 @@ class ContextConditioner:
     6.0
     """
 
-    conditioner: Callable[[Array, Any], Array]
+    conditioner: Callable[..., Array]
     context: Any = None
 
-    def __call__(self, x: Array) -> Array:
-        """Raw parameters for `x` in the bound context."""
+    def __call__(self, *args: Array) -> Array:
+        """Raw parameters for the event, or the velocity at an event and a time, in the bound context."""
         if self.context is None:
             raise ValueError("this conditioner reads a context and has none: use given(bijector, context)")
-        return self.conditioner(x, self.context)
+        return self.conditioner(*args, self.context)
 
 
 def given(bijector: T, context: Any) -> T:
@@ -76,16 +77,16 @@ def given(bijector: T, context: Any) -> T:
     >>> print(f"{log_prob(given(flow, jnp.array(3.0)), jnp.array(3.0)):.4f}")
     -0.9189
     """
-    found = False
-
-    def bind(node: Any) -> Any:
-        nonlocal found
-        if not isinstance(node, ContextConditioner):
-            return node
-        found = True
-        return ContextConditioner(node.conditioner, context)
-
-    bound = jax.tree.map(bind, bijector, is_leaf=lambda node: isinstance(node, ContextConditioner))
-    if not found:
+    if not any(map(_reads, jax.tree.leaves(bijector, is_leaf=_reads))):
         raise ValueError(f"no conditioner of the bijector reads a context; got {type(bijector).__name__}")
-    return bound
+    return bind(bijector, context)
+
+
+def bind(bijector: T, context: Any) -> T:
+    """As `given`, and the bijector itself where nothing in it reads a context."""
+    bound = lambda node: ContextConditioner(node.conditioner, context) if _reads(node) else node
+    return jax.tree.map(bound, bijector, is_leaf=_reads)
+
+
+def _reads(node: Any) -> bool:
+    return isinstance(node, ContextConditioner)

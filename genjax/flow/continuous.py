@@ -22,7 +22,7 @@ class ContinuousFlow:
     each solve: it is None in the flow that is trained, and is put in for one loss,
 
         def loss(key, flow, x):                                      # ONE example
-            e = jax.random.rademacher(key, x.shape, x.dtype)
+            e = jax.random.rademacher(key, x.shape)
             return negative_log_likelihood(dataclasses.replace(flow, direction=e), x)
 
     A sample alone needs no divergence: `integrate(z)` is `forward(z)` without it.
@@ -31,7 +31,8 @@ class ContinuousFlow:
     `inverse` undoes `forward` to its tolerances; a fixed `num_steps` makes each a smooth function of its argument.
 
     Args:
-        velocity: `velocity(x, t) -> v`, of the shape of `x`: a `Bound`, so that its parameters are the flow's.
+        velocity: `velocity(x, t) -> v`, of the shape of `x`: a `Bound`, so that its parameters are the flow's; or
+            a `ContextConditioner`, where it reads a context too.
         direction: e, of the event's shape, or None for the exact divergence.
         num_steps: a fixed number of steps, or None for steps by the tolerances; static.
         rtol: relative tolerance per step; static.

@@ -9,10 +9,9 @@ from flax import nnx
 from jaxtyping import Array, PRNGKeyArray
 
 from genjax.flow import ContinuousFlow
-from genjax.nn.flows import near_zero
+from genjax.nn.flows import conditioner, near_zero
 from genjax.nn.functional import functional
 from genjax.nn.mlp import MLP
-from genjax.structures import Bound
 
 __all__ = ["continuous_flow"]
 
@@ -25,6 +24,7 @@ def continuous_flow(
     num_steps: int | None = None,
     rtol: float = 1e-5,
     atol: float = 1e-5,
+    num_context: int = 0,
 ) -> ContinuousFlow:
     """FFJORD: a continuous flow whose velocity is a smooth perceptron of the event and the time.
 
@@ -39,6 +39,8 @@ def continuous_flow(
         num_steps: a fixed number of the solver's steps, or None for steps by the tolerances.
         rtol: relative tolerance per step.
         atol: absolute tolerance per step.
+        num_context: where positive, the velocity also reads a context vector of this length, bound by
+            `genjax.flow.given`: v(x, t, c) = MLP([x, c, t]).
 
     Returns:
         A bijector of vectors, near the identity.
@@ -49,13 +51,15 @@ def continuous_flow(
     >>> flow.forward(jnp.zeros(2))[0].shape
     (2,)
     """
-    init, apply = _field(num_dims, tuple(hidden))
-    return ContinuousFlow(Bound(near_zero(init(key)), apply), num_steps=num_steps, rtol=rtol, atol=atol)
+    init, apply = _field(num_dims, tuple(hidden), num_context)
+    velocity = conditioner(near_zero(init(key)), apply, num_context)
+    return ContinuousFlow(velocity, num_steps=num_steps, rtol=rtol, atol=atol)
 
 
 @functools.cache
-def _field(num_dims: int, hidden: tuple[int, ...]) -> tuple[Any, Any]:
-    init, apply = functional(lambda rngs: MLP(num_dims + 1, hidden, num_dims, activation=nnx.tanh, rngs=rngs))
+def _field(num_dims: int, hidden: tuple[int, ...], num_context: int) -> tuple[Any, Any]:
+    num_inputs = num_dims + num_context + 1
+    init, apply = functional(lambda rngs: MLP(num_inputs, hidden, num_dims, activation=nnx.tanh, rngs=rngs))
 
     def velocity(params: Any, x: Array, t: Array) -> Array:
         return apply(params, jnp.append(x, t))

@@ -130,6 +130,7 @@ def spline_autoregressive_flow(
     num_bins: int = 16,
     bound: float = 4.0,
     degrees: Degrees = sequential_degrees,
+    num_context: int = 0,
 ) -> Chain:
     """The autoregressive neural spline flow: every coordinate moves along a spline that those before it decide.
 
@@ -143,7 +144,10 @@ def spline_autoregressive_flow(
         num_bins: bins of a spline.
         bound: half the side of the box outside which the flow is the identity: scale the data into it.
         degrees: `degrees(num_dims, hidden)`, the connectivity: `genjax.autoregressive.sequential_degrees`, or
-            `functools.partial(random_degrees, key)` for one draw that all layers share.
+            `functools.partial(random_degrees, key)` for one draw that all layers share; a context counts as one
+            dimension more.
+        num_context: where positive, the conditioners also read a context vector of this length, bound by
+            `genjax.flow.given`.
 
     Returns:
         A bijector of vectors, near the identity.
@@ -157,7 +161,9 @@ def spline_autoregressive_flow(
     >>> flow.inverse(jnp.zeros(2))[0].shape
     (2,)
     """
-    conditioners = _masked_perceptrons(key, num_dims, num_layers, tuple(hidden), 3 * num_bins - 1, degrees)
+    conditioners = _masked_perceptrons(
+        key, num_dims, num_layers, tuple(hidden), 3 * num_bins - 1, degrees, num_context
+    )
     layers = [MaskedAutoregressive(conditioner, _spline(bound)) for conditioner in conditioners]
     return _chain(layers, (_reversal(num_dims),))
 
@@ -185,6 +191,7 @@ def maf(
     hidden: Sequence[int] = (64, 64),
     degrees: Degrees = sequential_degrees,
     norm: Callable[[int], Bijector] | None = identity_actnorm,
+    num_context: int = 0,
 ) -> Chain:
     """The masked autoregressive flow: every coordinate is shifted and scaled as those before it decide.
 
@@ -197,9 +204,12 @@ def maf(
         num_layers: autoregressive layers.
         hidden: widths of the hidden layers of each `MaskedMLP`.
         degrees: `degrees(num_dims, hidden)`, the connectivity: `genjax.autoregressive.sequential_degrees`, or
-            `functools.partial(random_degrees, key)` for one draw that all layers share.
+            `functools.partial(random_degrees, key)` for one draw that all layers share; a context counts as one
+            dimension more.
         norm: `norm(num_dims) -> bijector`, put between layers: `identity_actnorm` or None. (The paper's is batch
             normalization, which couples examples.)
+        num_context: where positive, the conditioners also read a context vector of this length, bound by
+            `genjax.flow.given`.
 
     Returns:
         A bijector of vectors, near the identity.
@@ -207,13 +217,13 @@ def maf(
     Raises:
         ValueError: a degree is out of range.
 
-    Source: Papamakarios et al. (2017), sections 3.1 and 3.2.
+    Source: Papamakarios et al. (2017), sections 3.1, 3.2 and, of the context, 3.4.
 
     >>> flow = maf(jax.random.key(0), 3, num_layers=2, hidden=(8,))
     >>> flow.inverse(jnp.zeros(3))[0].shape
     (3,)
     """
-    conditioners = _masked_perceptrons(key, num_dims, num_layers, tuple(hidden), 2, degrees)
+    conditioners = _masked_perceptrons(key, num_dims, num_layers, tuple(hidden), 2, degrees, num_context)
     layers = [MaskedAutoregressive(conditioner, affine) for conditioner in conditioners]
     reversal = _reversal(num_dims)
     return _chain(layers, (reversal,) if norm is None else (reversal, norm(num_dims)))
@@ -247,11 +257,8 @@ def _perceptrons(
     num_outputs: int,
     num_context: int,
 ) -> list[Any]:
-    init, apply, with_context = _mlp(num_dims + num_context, hidden, num_dims * num_outputs)
-    all_params = [near_zero(init(k)) for k in jax.random.split(key, num_layers)]
-    if num_context:
-        return [ContextConditioner(Bound(params, with_context)) for params in all_params]
-    return [Bound(params, apply) for params in all_params]
+    init, apply = _mlp(num_dims + num_context, hidden, num_dims * num_outputs)
+    return [conditioner(near_zero(init(k)), apply, num_context) for k in jax.random.split(key, num_layers)]
 
 
 def _masked_perceptrons(
@@ -261,10 +268,22 @@ def _masked_perceptrons(
     hidden: tuple[int, ...],
     num_outputs: int,
     degrees: Degrees,
-) -> list[Bound]:
-    connectivity = tuple(map(tuple, degrees(num_dims, hidden)))
-    init, apply = _masked_mlp(num_dims, hidden, num_outputs, connectivity)
-    return [Bound(near_zero(init(k)), apply) for k in jax.random.split(key, num_layers)]
+    num_context: int,
+) -> list[Any]:
+    connectivity = tuple(map(tuple, degrees(num_dims + bool(num_context), hidden)))
+    init, apply = _masked_mlp(num_dims, hidden, num_outputs, connectivity, num_context)
+    return [conditioner(near_zero(init(k)), apply, num_context) for k in jax.random.split(key, num_layers)]
+
+
+def conditioner(params: PyTree[Array], apply: Callable[..., Array], num_context: int) -> Any:
+    """A network with its parameters: of an event, or where `num_context` is positive, of an event and a context.
+
+    `apply(params, x, ...)` finds the context after the last axis of `x`: at the end of a vector, or as further
+    channels of every pixel.
+    """
+    if not num_context:
+        return Bound(params, apply)
+    return ContextConditioner(Bound(params, _with_context(apply, num_context)))
 
 
 def near_zero(params: PyTree[Array], *, scale: float = _LAST_SCALE) -> PyTree[Array]:
@@ -279,17 +298,38 @@ def near_zero(params: PyTree[Array], *, scale: float = _LAST_SCALE) -> PyTree[Ar
 # Cached, because the functions stand in static fields: two flows of equal sizes then have equal structure, so that
 # jit compiles once for both and jax.tree.map takes them together.
 @functools.cache
-def _mlp(num_inputs: int, hidden: tuple[int, ...], num_outputs: int) -> tuple[Any, Any, Any]:
-    init, apply = functional(lambda rngs: MLP(num_inputs, hidden, num_outputs, rngs=rngs))
-    return init, apply, lambda params, x, context: apply(params, jnp.concatenate([x, context]))
+def _mlp(num_inputs: int, hidden: tuple[int, ...], num_outputs: int) -> tuple[Any, Any]:
+    return functional(lambda rngs: MLP(num_inputs, hidden, num_outputs, rngs=rngs))
+
+
+@functools.cache
+def _with_context(apply: Callable[..., Array], num_context: int) -> Callable[..., Array]:
+    def read(params: PyTree[Array], x: Array, *rest: Array) -> Array:
+        *time, context = rest
+        if jnp.shape(context) != (num_context,):
+            raise ValueError(f"the context must be a vector of {num_context}; got shape {jnp.shape(context)}")
+        repeated = jnp.broadcast_to(context, (*x.shape[:-1], num_context))
+        return apply(params, jnp.concatenate([x, repeated], axis=-1), *time)
+
+    return read
 
 
 @functools.cache
 def _masked_mlp(
-    num_inputs: int, hidden: tuple[int, ...], num_outputs: int, degrees: tuple[tuple[int, ...], ...]
+    num_inputs: int,
+    hidden: tuple[int, ...],
+    num_outputs: int,
+    degrees: tuple[tuple[int, ...], ...],
+    num_context: int,
 ) -> tuple[Any, Any]:
     build = lambda rngs: MaskedMLP(
-        num_inputs, hidden, num_outputs, degrees=lambda *_: degrees, activation=nnx.gelu, rngs=rngs
+        num_inputs,
+        hidden,
+        num_outputs,
+        num_context=num_context,
+        degrees=lambda *_: degrees,
+        activation=nnx.gelu,
+        rngs=rngs,
     )
     return functional(build)
 

@@ -20,9 +20,8 @@ from genjax.flow import (
     affine,
     channel_mask,
 )
-from genjax.nn.flows import identity_actnorm, near_zero
+from genjax.nn.flows import conditioner, identity_actnorm, near_zero
 from genjax.nn.functional import functional
-from genjax.structures import Bound
 
 __all__ = ["glow"]
 
@@ -34,6 +33,7 @@ def glow(
     num_scales: int = 2,
     num_steps: int = 4,
     channels: int = 32,
+    num_context: int = 0,
 ) -> Chain:
     """Glow: steps of activation normalisation, 1×1 convolution and affine coupling, at several scales.
 
@@ -48,6 +48,8 @@ def glow(
         num_scales: squeezes.
         num_steps: steps per scale.
         channels: of the couplings' hidden convolutions.
+        num_context: where positive, the convolutions also read a context vector of this length, at every pixel, bound
+            by `genjax.flow.given`; pass the contexts of the batch to `fit_actnorm` too.
 
     Returns:
         A bijector of images `[H, W, C]` of real numbers: put `Logit` or the like on the data.
@@ -72,30 +74,33 @@ def glow(
     parts: list[Bijector] = [Squeeze()]
     if num_scales > 1:
         inner = (*squeezed[:2], 2 * depth)
-        options = dict(num_scales=num_scales - 1, num_steps=num_steps, channels=channels)
+        options = dict(
+            num_scales=num_scales - 1, num_steps=num_steps, channels=channels, num_context=num_context
+        )
         parts.append(Split(glow(key_next, inner, **options)))
     for step_key in jax.random.split(key_steps, num_steps):
-        parts += _step(step_key, squeezed, channels)
+        parts += _step(step_key, squeezed, channels, num_context)
     return Chain((*parts, Invert(Squeeze())))
 
 
-def _step(key: PRNGKeyArray, shape: tuple[int, int, int], channels: int) -> list[Bijector]:
+def _step(key: PRNGKeyArray, shape: tuple[int, int, int], channels: int, num_context: int) -> list[Bijector]:
     """From noise to data, so the other way round than the paper counts."""
     depth = shape[-1]
-    init, apply = _convolutions(depth, channels)
+    init, apply = _convolutions(depth, channels, num_context)
     zeros = jnp.zeros((depth, depth))
     reversal = InvertibleLinear(
         zeros, zeros, zeros[0], sign=(1,) * depth, permutation=tuple(range(depth))[::-1]
     )
-    coupling = Coupling(Bound(near_zero(init(key), scale=0.0), apply), affine, channel_mask(shape))
+    net = conditioner(near_zero(init(key), scale=0.0), apply, num_context)
+    coupling = Coupling(net, affine, channel_mask(shape))
     return [coupling, reversal, identity_actnorm(depth)]
 
 
 class _Convolutions(nnx.Module):
     """3 × 3, 1 × 1 and 3 × 3, to two outputs per channel."""
 
-    def __init__(self, depth: int, channels: int, *, rngs: nnx.Rngs):
-        sizes = [(depth, channels, 3), (channels, channels, 1), (channels, 2 * depth, 3)]
+    def __init__(self, depth: int, channels: int, num_context: int, *, rngs: nnx.Rngs):
+        sizes = [(depth + num_context, channels, 3), (channels, channels, 1), (channels, 2 * depth, 3)]
         self.layers = nnx.List([nnx.Conv(i, o, (k, k), rngs=rngs) for i, o, k in sizes])
 
     def __call__(self, x: Float[Array, "height width depth"]) -> Float[Array, "height width outputs"]:
@@ -105,5 +110,7 @@ class _Convolutions(nnx.Module):
 
 
 @functools.cache
-def _convolutions(depth: int, channels: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    return functional(lambda rngs: _Convolutions(depth, channels, rngs=rngs))
+def _convolutions(
+    depth: int, channels: int, num_context: int
+) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    return functional(lambda rngs: _Convolutions(depth, channels, num_context, rngs=rngs))

@@ -16,16 +16,18 @@ __all__ = ["MaskedMLP"]
 class MaskedMLP(nnx.Module):
     """A multilayer perceptron whose outputs for an input see only the inputs before it in an order.
 
-    The outputs of the first input in the order are free parameters, the biases of the last layer.
+    The outputs of the first input in the order are free parameters, the biases of the last layer; with a context,
+    functions of the context alone.
 
     Args:
         num_inputs: n.
         hidden: widths of the hidden layers.
         num_outputs: outputs of each input.
         num_units: numbers by which one input enters, e.g. the indicators of its levels.
+        num_context: numbers of a context that all outputs see; they enter after the inputs.
         order: the input that comes first, the one after it, and so on; natural by default.
-        degrees: `degrees(num_inputs, hidden)`, the connectivity: `sequential_degrees`, or
-            `functools.partial(random_degrees, key)`.
+        degrees: `degrees(n, hidden)`, the connectivity: `sequential_degrees`, or
+            `functools.partial(random_degrees, key)`. A context counts as one input more, before the first.
         direct: whether inputs are connected to outputs directly too, past the hidden layers.
         activation: between layers.
         rngs: random streams of the initialisation.
@@ -43,28 +45,36 @@ class MaskedMLP(nnx.Module):
         num_outputs: int,
         *,
         num_units: int = 1,
+        num_context: int = 0,
         order: Sequence[int] | None = None,
         degrees: Callable[[int, Sequence[int]], Sequence[Sequence[int]]] = sequential_degrees,
         direct: bool = False,
         activation: Callable[[Array], Array] = nnx.relu,
         rngs: nnx.Rngs,
     ):
-        widths = [num_inputs * num_units, *hidden, num_inputs * num_outputs]
+        widths = [num_inputs * num_units + num_context, *hidden, num_inputs * num_outputs]
         self.layers = nnx.List([nnx.Linear(i, o, rngs=rngs) for i, o in itertools.pairwise(widths)])
         self.direct = nnx.Linear(widths[0], widths[-1], use_bias=False, rngs=rngs) if direct else None
         self.num_inputs = num_inputs
         self.num_outputs = num_outputs
         self.num_units = num_units
-        # Tuples, from which the masks are made while tracing: arrays would be state that an optimizer sees.
-        self.order = tuple(range(num_inputs) if order is None else order)
-        self.degrees = tuple(map(tuple, degrees(num_inputs, hidden)))
+        self.num_context = num_context
+        # Tuples, from which the masks are made while tracing: arrays would be state that an optimizer sees. A context
+        # is an input before the first, and has no outputs.
+        context = (num_inputs,) if num_context else ()
+        self.order = (*context, *(range(num_inputs) if order is None else order))
+        self.degrees = tuple(map(tuple, degrees(len(self.order), hidden)))
         self.activation = activation
 
     def __call__(self, x: Float[Array, "..."]) -> Float[Array, "n outputs"]:
-        """Outputs `[n, num_outputs]` of every input, from the `n · num_units` numbers by which they enter."""
+        """Outputs `[n, num_outputs]` of every input, from the `n · num_units` numbers by which they enter.
+
+        The numbers of a context follow.
+        """
         units = jnp.ravel(x)
-        if units.size != self.num_inputs * self.num_units:
-            raise ValueError(f"x must have size {self.num_inputs * self.num_units}; got shape {x.shape}")
+        size = self.num_inputs * self.num_units + self.num_context
+        if units.size != size:
+            raise ValueError(f"x must have size {size}; got shape {x.shape}")
         *hidden, last = zip(self.layers, self._masks(self.degrees), strict=True)
         h = units
         for layer, mask in hidden:
@@ -75,9 +85,10 @@ class MaskedMLP(nnx.Module):
         return jnp.reshape(outputs, (self.num_inputs, self.num_outputs))
 
     def _masks(self, degrees: tuple[tuple[int, ...], ...]) -> list[np.ndarray]:
-        masks = made_masks(self.num_inputs, degrees, order=self.order)
-        masks[0] = np.repeat(masks[0], self.num_units, axis=0)
-        masks[-1] = np.repeat(masks[-1], self.num_outputs, axis=1)
+        masks = made_masks(len(self.order), degrees, order=self.order)
+        repeats = lambda each, of_context: [each] * self.num_inputs + [of_context] * bool(self.num_context)
+        masks[0] = np.repeat(masks[0], repeats(self.num_units, self.num_context), axis=0)
+        masks[-1] = np.repeat(masks[-1], repeats(self.num_outputs, 0), axis=1)
         return masks
 
 

@@ -115,6 +115,22 @@ def test_the_bracket_holds_the_sum_over_both_sides():
         assert abs(np.mean(value) - log_z) < 0.05
 
 
+@pytest.mark.usefixtures("untyped")
+def test_a_machine_too_large_to_enumerate_is_sent_to_what_does_not_enumerate():
+    """No function names itself, or another that enumerates, as the way out."""
+    rbm = RestrictedBoltzmann(jnp.zeros((30, 25)), jnp.zeros(30), jnp.zeros(25))
+    key, betas = jax.random.key(0), jnp.linspace(0.0, 1.0, 3)
+    for call in (
+        rbm.log_partition,
+        lambda: rbm.log_prob(jnp.zeros(30)),
+        lambda: rbm.sample_exact(key, 1),
+        lambda: boltzmann_bracket(key, rbm, jnp.zeros(30), betas, num_chains=2),
+    ):
+        with pytest.raises(ValueError, match=r"2\^25 states.*by annealed_bracket") as error:
+            call()
+        assert "boltzmann_bracket" not in str(error.value)
+
+
 def trained_on_digits(num_steps=5000, batch_size=100, learning_rate=0.05):
     """A machine of 20 hidden units, by persistent contrastive divergence on binarised 8×8 digits."""
     data = pytest.importorskip("sklearn.datasets").load_digits()
