@@ -53,6 +53,7 @@ class Coupling:
     conditioner: Callable[[Array], Array]
     bijector: Callable[[Array], Bijector] = field(metadata={"static": True})
     mask: Mask = field(metadata={"static": True})
+    moved_only: bool = field(default=False, metadata={"static": True})
 
     def forward(self, z: Float[Array, "*event"]) -> tuple[Float[Array, "*event"], Float[Array, ""]]:
         """Noise to data."""
@@ -64,14 +65,18 @@ class Coupling:
 
     def _move(self, event: Array, *, to_noise: bool) -> tuple[Array, Array]:
         mask = _check_mask(self.mask, event)
-        raw = _by_coordinate(self.conditioner(jnp.where(mask, event, 0.0)), event)
-        # What is not used is set to zero before it is transformed, so that no overflow there meets the gradient.
-        raw = jnp.where(np.ravel(mask)[:, None], 0.0, raw)
-        moved, log_dets = jax.vmap(lambda r, v: _transform(self.bijector(r), v, to_noise=to_noise))(
-            raw, jnp.ravel(event)
+        moved = np.flatnonzero(~mask)
+        raw = self.conditioner(jnp.where(mask, event, 0.0))
+        if self.moved_only:
+            raw = _rows(raw, len(moved), "moved coordinate", event)
+        else:
+            raw = _rows(raw, event.size, "coordinate", event)[moved]
+        flat = jnp.ravel(event)
+        values, log_dets = jax.vmap(lambda r, v: _transform(self.bijector(r), v, to_noise=to_noise))(
+            raw, flat[moved]
         )
-        log_det = jnp.sum(jnp.where(np.ravel(mask), 0.0, log_dets))
-        return jnp.where(mask, event, jnp.reshape(moved, event.shape)), log_det
+        flat = flat.at[moved].set(values, indices_are_sorted=True, unique_indices=True)
+        return jnp.reshape(flat, event.shape), jnp.sum(log_dets)
 
 
 @jax.tree_util.register_dataclass
@@ -109,7 +114,7 @@ class MaskedAutoregressive:
         noise = jnp.ravel(z)
 
         def step(x: Array, i: Array) -> tuple[Array, Array]:
-            raw = _by_coordinate(self.conditioner(jnp.reshape(x, z.shape)), z)
+            raw = _rows(self.conditioner(jnp.reshape(x, z.shape)), z.size, "coordinate", z)
             value, log_det = _transform(self.bijector(raw[i]), noise[i], to_noise=False)
             return x.at[i].set(value), log_det
 
@@ -119,7 +124,7 @@ class MaskedAutoregressive:
     def inverse(self, x: Float[Array, "*event"]) -> tuple[Float[Array, "*event"], Float[Array, ""]]:
         """Data to noise, all coordinates at once."""
         check_float(x=x)
-        raw = _by_coordinate(self.conditioner(x), x)
+        raw = _rows(self.conditioner(x), x.size, "coordinate", x)
         z, log_dets = jax.vmap(lambda r, v: _transform(self.bijector(r), v, to_noise=True))(raw, jnp.ravel(x))
         return jnp.reshape(z, x.shape), jnp.sum(log_dets)
 
@@ -196,11 +201,11 @@ def _transform(bijector: Bijector, value: Array, *, to_noise: bool) -> tuple[Arr
     return moved, log_det
 
 
-def _by_coordinate(raw: Array, event: Array) -> Float[Array, "size p"]:
+def _rows(raw: Array, num_rows: int, of: str, event: Array) -> Float[Array, "rows p"]:
     check_float(raw=raw)
-    if raw.size == 0 or raw.size % event.size:
+    if raw.size == 0 or raw.size % max(num_rows, 1):
         raise ValueError(
-            f"the conditioner must return as many parameters for every coordinate: "
+            f"the conditioner must return as many parameters for every {of}, of which there are {num_rows}: "
             f"raw {jnp.shape(raw)}, event {jnp.shape(event)}"
         )
-    return jnp.reshape(raw, (event.size, -1))
+    return jnp.reshape(raw, (num_rows, -1))
