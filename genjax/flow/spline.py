@@ -106,13 +106,25 @@ class RationalQuadraticSpline:
         check_full_precision(event=event, raw=self.raw)  # the slopes come from differences of knots
         check_not_nan(event=event, raw=self.raw)
         num_bins = (shape[-1] + 1) // 3
-        shares = jax.nn.softmax(jnp.reshape(self.raw[..., : 2 * num_bins], (*shape[:-1], 2, num_bins)))
+        # `split`, whose transpose is one concatenation and not a sum of padded arrays.
+        raw_sizes, raw_slopes = jnp.split(self.raw, [2 * num_bins], axis=-1)
+        shares = _softmax(jnp.reshape(raw_sizes, (*shape[:-1], 2, num_bins)))
         sizes = 2 * self.bound * ((1 - _MIN_BIN) * shares + _MIN_BIN / num_bins)
-        inner = _MIN_SLOPE + jax.nn.softplus(self.raw[..., 2 * num_bins :] + _SLOPE_OFFSET)
+        inner = _MIN_SLOPE + jax.nn.softplus(raw_slopes + _SLOPE_OFFSET)
         ends = [(0, 0)] * (inner.ndim - 1) + [(1, 1)]
         slopes = jnp.pad(inner, ends, constant_values=1.0)
         widths, heights = sizes[..., 0, :], sizes[..., 1, :]
         return _knots(widths, self.bound), _knots(heights, self.bound), widths, heights, slopes
+
+
+def _softmax(logits: Array) -> Array:
+    """The softmax over the last axis, with its sum as a product with a matrix of ones.
+
+    The gradient of a plain sum is computed anew in every element that it reaches: a fifth of a training step on a CPU.
+    """
+    exponentials = jnp.exp(logits - jax.lax.stop_gradient(jnp.max(logits, axis=-1, keepdims=True)))
+    ones = jnp.ones((logits.shape[-1],) * 2, logits.dtype)
+    return exponentials / jnp.matmul(exponentials, ones, precision=jax.lax.Precision.HIGHEST)
 
 
 class _Piece(NamedTuple):

@@ -83,8 +83,9 @@ def test_every_context_has_a_bijector_its_jacobian_and_a_gradient(name, x64):
     np.testing.assert_allclose(log_det_back, -log_det, atol=tolerance)
     np.testing.assert_allclose(gradient, slope, rtol=1e-5, atol=1e-8)
     assert len(np.unique(value)) == len(CONTEXTS)
-    # Every coordinate moves with every number of the context, the first one of an autoregressive layer too.
-    assert (np.asarray(in_context) != 0).all()
+    # Every coordinate moves with every number of the context, the first one of an autoregressive layer too; at one
+    # context alone the few units of a ReLU network may all be off.
+    assert (np.asarray(in_context) != 0).any(axis=0).all()
 
 
 def test_an_affine_autoregressive_layer_without_hidden_units_is_a_gaussian_for_every_context(x64):
