@@ -86,7 +86,7 @@ class Bracket(NamedTuple):
         return 1 / (1 + (int(num_chains) - 1) * error**2)
 
     def errors_hold(self, num_chains: int) -> Array:
-        """Whether the ends' standard errors may be read as distances to log Z, of `num_chains` chains a run: a boolean.
+        """Whether the ends' errors may be read as distances to log Z, of `num_chains` chains a run: a boolean.
 
         gap ≤ 3 √(e_lower² + e_upper²), and an effective share of at least one half
 

@@ -143,17 +143,15 @@ def narrow(num_seeds, num_chains, num_betas, move):
 
 
 def test_a_bracket_whose_errors_are_too_small_says_so_and_one_that_mixes_does_not():
-    n, seeds = 500, 100
+    n, seeds = 500, 40
     covers = lambda end, log_z: np.mean(abs(end.log_z - log_z) < 1.96 * end.error)
     ends, log_z = narrow(seeds, n, 20, "langevin")
     assert covers(ends.upper, log_z) < 0.5  # where it should be 0.95
     assert not ends.errors_hold(n).any()
-    ends, log_z = narrow(seeds, n, 300, "exact")
+    ends, log_z = narrow(seeds, n, 200, "exact")
     assert covers(ends.upper, log_z) > 0.85
     assert covers(ends.lower, log_z) > 0.85
     assert np.mean(ends.errors_hold(n)) > 0.9
-    ends = brackets(seeds, n, 64)
-    assert ends.errors_hold(n).all()
 
 
 def test_the_effective_share_is_that_of_the_weights():
