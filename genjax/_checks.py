@@ -29,8 +29,9 @@ def checked(fn: Callable[P, T]) -> Callable[P, T]:
     A NaN, a level outside its range or a probability below zero raises where the library meets it on
     concrete input, and gives NaN under `jit`, which cannot raise. `checked(fn)` is `jit(fn)` that raises.
 
-    What is mapped by `jax.vmap` (and so by `genjax.expectation`), differentiated, or carried by a scan is not concrete
-    either, without `jit` too. "NaN under `jit`" holds there: of the faulty example, and of every mean it enters.
+    What is mapped by `jax.vmap` (and so by `genjax.expectation`), differentiated, or carried by a scan is not
+    concrete either, without `jit` too. "NaN under `jit`" holds there: of the faulty example, and of every mean that
+    it enters.
 
     Args:
         fn: a function of arrays (bind callables and options by closure or `functools.partial`).

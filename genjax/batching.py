@@ -20,8 +20,8 @@ def per_example(loss: Callable[..., Any], *shared: Any, **options: Any) -> Calla
     What is bound here is shared. Every leaf of every argument after `key` in the second call is mapped over its
     leading axis, with one key per example; the keys of the first rows do not depend on the length of the batch.
 
-    What `jax.vmap` maps is not concrete, with or without `jit`: where `loss` would raise on a fault of value (a NaN, a
-    level out of range), the row of that example is NaN, and the others are right. `genjax.checked` raises.
+    What `jax.vmap` maps is not concrete, with or without `jit`: where `loss` would raise on a fault of value (a NaN,
+    a level out of range), the row of that example is NaN, and the others are right. `genjax.checked` raises.
 
     Args:
         loss: `loss(key, *shared, *data_i, **options)`, a function of one example.
@@ -57,8 +57,9 @@ def expectation(loss: Callable[..., Any], *shared: Any, **options: Any) -> Calla
     runs over the kept rows only. Padding must repeat a real row: a NaN in a dropped row leaves the value alone but
     poisons the gradient. A loss without a key needs only `jax.vmap`.
 
-    One example with a fault of value makes the mean NaN: nothing is dropped, and nothing raises, with or without `jit`,
-    because `jax.vmap` maps the examples. `genjax.checked(f)` raises and quotes the value; `per_example` shows the row.
+    One example with a fault of value makes the mean NaN: nothing is dropped, and nothing raises, with or without
+    `jit`, because `jax.vmap` maps the examples. `genjax.checked(f)` raises and quotes the value; `per_example` shows
+    the row.
 
     Args:
         loss: `loss(key, *shared, *data_i, **options)`, a function of one example.

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, Shaped
 
-from genjax._checks import check_full_precision, check_key, check_scalar, check_values
+from genjax._checks import check_count, check_full_precision, check_key, check_scalar, check_values
 from genjax.energy._energies import EnergyFn, energy_of
 from genjax.energy.partition import LogPartition
 
@@ -41,7 +41,7 @@ class AnnealedRun(NamedTuple):
 
     @property
     def standard_error(self) -> Array:
-        """Standard error of `log_ratio`, by the delta method: std(w) / (mean(w) √n)."""
+        """Standard error of `log_ratio`, by the delta method: std(w) / (mean(w) √n); see `Bracket.errors_hold`."""
         weights = jnp.exp(self.log_weights - jnp.max(self.log_weights))
         return jnp.std(weights, ddof=1) / (jnp.mean(weights) * math.sqrt(weights.size))
 
@@ -64,8 +64,8 @@ class Bracket(NamedTuple):
         upper: the estimate of the reverse run and its standard error.
 
     >>> ends = Bracket(LogPartition(jnp.array(1.0), jnp.array(0.1)), LogPartition(jnp.array(1.25), jnp.array(0.1)))
-    >>> print(ends.gap)
-    0.25
+    >>> print(ends.gap, ends.errors_hold(500))
+    0.25 False
     """
 
     lower: LogPartition
@@ -75,6 +75,27 @@ class Bracket(NamedTuple):
     def gap(self) -> Array:
         """Upper less lower: negative only by chance, zero in the limit of slow annealing."""
         return self.upper.log_z - self.lower.log_z
+
+    def effective_share(self, num_chains: int) -> Array:
+        """The effective number of chains over their number, (Σ w)² / (n Σ w²), of the worse of the two runs.
+
+        It is 1 / (1 + (n − 1) e²) for n chains of standard error e.
+        """
+        check_count(num_chains=num_chains)
+        error = jnp.maximum(self.lower.error, self.upper.error)
+        return 1 / (1 + (int(num_chains) - 1) * error**2)
+
+    def errors_hold(self, num_chains: int) -> Array:
+        """Whether the ends' errors may be read as distances to log Z, of `num_chains` chains a run: a boolean.
+
+        gap ≤ 3 √(e_lower² + e_upper²), and an effective share of at least one half
+
+        Where chains do not mix, a few of them should carry the weight, and the run has not met those: its error comes
+        out too small. The ends are bounds in expectation all the same. This is a diagnostic and proves nothing: runs
+        may agree by chance, and both miss what neither has met.
+        """
+        agree = self.gap <= 3 * jnp.sqrt(self.lower.error**2 + self.upper.error**2)
+        return agree & (self.effective_share(num_chains) >= 0.5)
 
 
 def geometric_path(base_energy_fn: EnergyFn, energy_fn: EnergyFn) -> PathEnergy:

@@ -21,9 +21,11 @@ class LogPartition(NamedTuple):
 
     Args:
         log_z: log Z, or an estimate of it.
-        error: zero of an exact sum; of chains the standard error; of quadrature the change of log Z from a rule of
-            half as many points, which covers the discretisation, but neither the mass outside the box, nor a peak
-            that falls between the points of both rules. Round-off is never counted.
+        error: zero of an exact sum; of chains the standard error, as far as `Bracket.errors_hold`; of quadrature the
+            change of log Z from a rule of half as many points: an estimate of the discretisation, too large where
+            both rules resolve the density, and no bound where they do not. A peak narrower than the distance of
+            points may be missed by both, or hit by one and counted many times over, whatever the error says. The
+            mass outside the box and round-off are never counted.
 
     >>> print(LogPartition(log_z=jnp.array(1.5), error=jnp.array(0.25)).log_z)
     1.5
@@ -45,8 +47,9 @@ def log_partition_quadrature(
 
     log Z = log ∫ exp(−E(x)) dx ≈ log Σ_{i_1..i_d} w_{i_1} ⋯ w_{i_d} exp(−E(x_{i_1..i_d}))
 
-    The grid has n^d points. Each further dimension multiplies the cost by n, so that above three dimensions the
-    call is refused: use `annealed_importance_sampling`.
+    The points of an axis stand at most π (upper − lower) / 2n apart. A density with narrower peaks is not resolved,
+    and the error does not tell: compare with a larger n. The grid has n^d points. Each further dimension multiplies
+    the cost by n, so that above three dimensions the call is refused: use `annealed_importance_sampling`.
 
     Args:
         energy_fn: `energy_fn(x) -> scalar`, in nats, for x of shape `[d]`; +∞ where the density is zero.

@@ -15,7 +15,7 @@ from genjax.flow.context import bind
 __all__ = ["fit_actnorm"]
 
 
-def fit_actnorm(bijector: Bijector, x_batch: Float[Array, "n *event"], contexts: Any = None) -> Bijector:
+def fit_actnorm(bijector: Bijector, x_batch: Float[Array, "n *event"], *, contexts: Any = None) -> Bijector:
     """Set every `ActNorm` so that it whitens the data that reach it: mean 0, variance 1 in each channel.
 
     Going from data to noise: shift = mean and log_scale = log std, over the batch and the pixels

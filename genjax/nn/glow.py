@@ -49,7 +49,7 @@ def glow(
         num_steps: steps per scale.
         channels: of the couplings' hidden convolutions.
         num_context: where positive, the convolutions also read a context vector of this length, at every pixel, bound
-            by `genjax.flow.given`; pass the contexts of the batch to `fit_actnorm` too.
+            by `genjax.flow.given`; `fit_actnorm` takes those of its batch.
 
     Returns:
         A bijector of images `[H, W, C]` of real numbers: put `Logit` or the like on the data.

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from genjax.data.dataset import Dataset
 from genjax.likelihood import Kind, Likelihood, bits_per_dim
 from genjax.report.samples import compare, draw
-from genjax.report.summary import Quantity, Section, Summary, quantity
+from genjax.report.summary import Quantity, Section, Summary, quantity, spread_in_words
 from genjax.training.evaluate import evenly_spaced, map_examples
 from genjax.training.experiment import Run, Trained, examples
 from genjax.training.model import LogProb, Model
@@ -118,8 +118,8 @@ def summarize(
     seeds = len(trained.selected_step)
     sections = dict(measured.sections) | {
         "Objective": Section(
-            f"{objective} Parameters were selected on validation data; every number is of test data. ± is the "
-            f"standard error over {seeds} seeds.",
+            f"{objective} Parameters were selected on validation data; every number is of test data. "
+            f"{spread_in_words(seeds)}",
             {"selected step": quantity(trained.selected_step, note="of the best validation")},
         ),
         "Controls": Section(controls),

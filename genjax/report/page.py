@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from genjax.report.figures import Picture
-from genjax.report.summary import CHECKLIST, Quantity, Summary, format_number
+from genjax.report.summary import CHECKLIST, Quantity, Summary, format_number, spread_in_words
 from genjax.report.table import comparison
 from genjax.training.run import RunFolder
 
@@ -35,6 +35,7 @@ def publish(folder: RunFolder, summary: Summary, pictures: Sequence[Picture]) ->
         if heading in ("Likelihood", "Quality", "Controls"):
             over = f" (± {row.test_error:.2g} over test examples)" if row.test_error else ""
             print(f"{name}: {row}{over}")
+    print(spread_in_words(max((len(row.per_seed) for _, _, row in summary.rows), default=1)))
     for warning in summary.warnings:
         print(f"warning: {warning}")
     print(f"report:  {folder.path / 'report.html'}\nsummary: {folder.path / 'summary.json'}", flush=True)

@@ -1,6 +1,5 @@
 """Runs of any families in one table: a column never mixes variables."""
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -44,7 +43,7 @@ class Cell(NamedTuple):
     Args:
         name: what the run calls it.
         quantity: the number.
-        best: whether its interval over seeds lies apart from all others, on the better side.
+        best: whether its 95 % interval over seeds lies apart from all others, on the better side.
     """
 
     name: str
@@ -119,13 +118,11 @@ def _best(entries: Sequence[tuple[str, Quantity] | None], column: Column) -> int
         return None
     if any(row.kind not in ("", "exact") for _, row in present) and column.heading == "Likelihood":
         return None  # a bound beside another number says nothing of which is better
-    ranked = sorted(present, key=lambda pair: -better * pair[1].mean)
-    (first, top), (_, second) = ranked[:2]
-    errors = [row.standard_error for row in (top, second)]
-    if any(error is None for error in errors):
+    if any(row.interval is None for _, row in present):
         return None
-    width = 2 * math.hypot(*(error or 0.0 for error in errors))
-    return first if better * (top.mean - second.mean) > width else None
+    first, top = max(present, key=lambda pair: better * pair[1].mean)
+    apart = lambda row: better * (top.mean - row.mean) > (top.interval or 0.0) + (row.interval or 0.0)
+    return first if all(apart(row) for i, row in present if i != first) else None
 
 
 def _direction(column: Column) -> int:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from genjax.energy import (
+    Bracket,
     annealed_bracket,
     annealed_importance_sampling,
     geometric_path,
@@ -119,3 +120,52 @@ def test_a_chain_that_leaves_the_support_has_weight_zero_and_keeps_it():
     log_z, error = run.log_partition(base_log_z=BASE_LOG_Z)
     assert abs(log_z - (BASE_LOG_Z + np.log(0.5))) < 4 * error
     np.testing.assert_allclose(run.effective_sample_size, jnp.sum(x > 0), rtol=1e-4)
+
+
+def narrow(num_seeds, num_chains, num_betas, move):
+    """Brackets of log Z of N(0, 0.1²) from N(0, 1), and its truth."""
+    std = 0.1
+    path = geometric_path(lambda x: x**2 / 2, lambda x: (x / std) ** 2 / 2)
+    exact = lambda key, x, beta: jax.random.normal(key) / jnp.sqrt(1 - beta + beta / std**2)
+    langevin = lambda key, x, beta: metropolis_langevin(key, lambda x: path(x, beta), x, step_size=0.01).x
+
+    def one(key):
+        key_base, key_model, key_run = jax.random.split(key, 3)
+        x_base, x_model = (jax.random.normal(k, (num_chains,)) for k in (key_base, key_model))
+        betas = jnp.linspace(0.0, 1.0, num_betas)
+        transition = exact if move == "exact" else langevin
+        return annealed_bracket(
+            key_run, path, transition, x_base, std * x_model, betas, base_log_z=BASE_LOG_Z
+        )
+
+    ends = jax.jit(jax.vmap(one))(jax.random.split(jax.random.key(0), num_seeds))
+    return ends, BASE_LOG_Z + np.log(std)
+
+
+def test_a_bracket_whose_errors_are_too_small_says_so_and_one_that_mixes_does_not():
+    n, seeds = 500, 40
+    covers = lambda end, log_z: np.mean(abs(end.log_z - log_z) < 1.96 * end.error)
+    ends, log_z = narrow(seeds, n, 20, "langevin")
+    assert covers(ends.upper, log_z) < 0.5  # where it should be 0.95
+    assert not ends.errors_hold(n).any()
+    ends, log_z = narrow(seeds, n, 200, "exact")
+    assert covers(ends.upper, log_z) > 0.85
+    assert covers(ends.lower, log_z) > 0.85
+    assert np.mean(ends.errors_hold(n)) > 0.9
+
+
+def test_the_effective_share_is_that_of_the_weights():
+    run = annealed_importance_sampling(
+        jax.random.key(0),
+        path,
+        exact_move,
+        jax.random.normal(jax.random.key(1), (50,)),
+        jnp.array([0.0, 1.0]),
+    )
+    end = run.log_partition(base_log_z=0.0)
+    exact = end._replace(error=jnp.zeros(()))
+    for bracket in (Bracket(end, exact), Bracket(exact, end)):
+        np.testing.assert_allclose(bracket.effective_share(50), run.effective_sample_size / 50, rtol=1e-5)
+    assert Bracket(exact, exact).errors_hold(50)
+    nan = end._replace(error=jnp.array(jnp.nan))
+    assert not Bracket(nan, exact).errors_hold(50)  # what is not known is not vouched for

@@ -182,7 +182,7 @@ def test_fit_actnorm_whitens_each_example_in_its_context():
     flow = build("maf")
     x = jax.random.normal(jax.random.key(1), (256, 3)) * 2.0 + 5.0
     contexts = jax.random.normal(jax.random.key(2), (256, NUM_CONTEXT))
-    fitted = jax.jit(fit_actnorm)(flow, x, contexts)
+    fitted = jax.jit(fit_actnorm)(flow, x, contexts=contexts)
     assert jax.tree.structure(fitted) == jax.tree.structure(flow)
     behind = Chain(fitted.bijectors[2:])  # the normalisation, and the layer between it and the data
     reached = jax.jit(jax.vmap(lambda x, c: given(behind, c).inverse(x)[0]))(x, contexts)

@@ -1,5 +1,7 @@
 """Runs side by side: what may stand in one column, and what is called best."""
 
+import numpy as np
+
 from genjax.report import CHECKLIST, Section, Summary, comparison, quantity
 
 
@@ -49,7 +51,10 @@ def test_likelihoods_of_one_variable_share_a_column_whatever_they_are_called():
 
 def test_best_is_told_only_where_intervals_part_and_nothing_is_a_bound():
     clear = comparison(
-        [run(m, Likelihood={"−log p(x)": nll(v)}) for m, v in (("a", [80.0, 80.2]), ("b", [82.0, 82.2]))]
+        [
+            run(m, Likelihood={"−log p(x)": nll(v)})
+            for m, v in (("a", [80.0, 80.1, 80.2]), ("b", [82.0, 82.1, 82.2]))
+        ]
     )
     assert [cell.best for cell in cells(clear, "negative log-likelihood")] == [True, False]
     close = comparison(
@@ -66,7 +71,7 @@ def test_best_is_told_only_where_intervals_part_and_nothing_is_a_bound():
     recall = comparison(
         [
             run(m, Quality={"recall, x": quantity(v, of="x")})
-            for m, v in (("a", [0.5, 0.51]), ("b", [0.9, 0.91]))
+            for m, v in (("a", [0.5, 0.51, 0.5]), ("b", [0.9, 0.91, 0.9]))
         ]
     )
     assert [cell.best for cell in cells(recall, "recall, x")] == [False, True]
@@ -75,3 +80,32 @@ def test_best_is_told_only_where_intervals_part_and_nothing_is_a_bound():
 def test_one_run_is_best_of_nothing():
     table = comparison([run("a", Likelihood={"−log p(x)": nll([80.0, 80.2])})])
     assert not cells(table, "negative log-likelihood")[0].best
+
+
+def marks(*runs_of_seeds):
+    table = comparison([run(str(i), Likelihood={"a": nll(v)}) for i, v in enumerate(runs_of_seeds)])
+    return [cell.best for cell in cells(table, "negative log-likelihood")]
+
+
+def test_the_best_must_part_from_every_other_run_and_not_from_the_next_alone():
+    sharp, next_best, wide = [80.0, 80.1, 80.2], [82.0, 82.1, 82.2], [70.0, 83.0, 97.0]
+    assert marks(sharp, next_best) == [True, False]
+    assert marks(sharp, next_best, wide) == [False] * 3
+    assert marks(sharp, next_best, [90.0]) == [False] * 3  # one seed has no interval
+    assert marks(sharp, next_best, [float("nan")] * 3) == [False] * 3
+
+
+def test_few_seeds_need_their_own_factor_to_cover_and_to_tell_runs_apart():
+    """Of normal seeds the interval covers the mean in 95 %, ± 1.96 standard errors of 3 seeds in 81 %."""
+    rng = np.random.default_rng(0)
+    n = 4000
+    for num_seeds in (2, 3, 5, 10):
+        rows = [quantity(values) for values in rng.normal(size=(n, num_seeds))]
+        covered = np.mean([abs(row.mean) < row.interval for row in rows])
+        assert abs(covered - 0.95) < 4 * np.sqrt(0.95 * 0.05 / n), num_seeds
+        if num_seeds == 3:
+            normal = np.mean([abs(row.mean) < 1.96 * row.standard_error for row in rows])
+            assert abs(normal - 0.81) < 0.03
+    assert quantity([1.0]).interval is None
+    told = np.mean([any(marks(*seeds)) for seeds in rng.normal(size=(1000, 2, 3))])
+    assert told < 0.05  # runs of one law
