@@ -1,6 +1,9 @@
 """Checkpoints that can be trusted: Orbax writes them, and a checksum of every array says whether they still hold."""
 
+import contextlib
+import json
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,26 +22,44 @@ class Checkpoints:
     """The checkpoints of one run, newest kept, written in the background; each holds named trees.
 
     A tree can be restored without the others: who only samples needs no optimizer. Orbax finds a truncated file but
-    not a flipped byte, so a checksum of every array goes into the metadata, and restoring compares it. A damaged
-    checkpoint is named and passed over; one of another structure is an error.
+    not a flipped byte, nor a checkpoint that somebody copied or renamed: a record of run, step and the checksum of
+    every array goes into the metadata, with a checksum of its own, and restoring compares it. A damaged or foreign
+    checkpoint is named in one line and passed over; one of this run with another structure is an error.
 
     Args:
         path: the folder.
+        run: what tells this run's checkpoints from others': its id.
         keep: how many to keep.
     """
 
-    def __init__(self, path: Path, *, keep: int = 3):
+    def __init__(self, path: Path, *, run: str = "", keep: int = 3):
         self._path = Path(path)
+        self._run = run
+        self._passed_over: list[int] = []
         newest = training.preservation_policies.LatestN(keep)
-        self._checkpointer = training.Checkpointer(Path(path).absolute(), preservation_policy=newest)
+        with _on_disk(self._path):
+            self._checkpointer = training.Checkpointer(Path(path).absolute(), preservation_policy=newest)
 
     def save(self, step: int, trees: dict[str, Any]) -> None:
-        """Save in the background; a step that is there already is left alone."""
-        if step not in [c.step for c in self._checkpointer.checkpoints]:
-            metadata = {"checksums": {name: _checksums(tree) for name, tree in trees.items()}}
+        """Save in the background; an intact step that is there already is left alone."""
+        there = step in [c.step for c in self._checkpointer.checkpoints]
+        if there and step not in self._passed_over:
+            return
+        record = {
+            "run": self._run,
+            "step": step,
+            "checksums": {name: _checksums(tree) for name, tree in trees.items()},
+        }
+        with _on_disk(self._path):
             self._checkpointer.save_checkpointables_async(
-                step, _leaves(trees), force=True, custom_metadata=metadata
+                step,
+                _leaves(trees),
+                force=True,
+                overwrite=there,
+                custom_metadata={"record": record, "checksum": _checksum(record)},
             )
+        if there:
+            self._passed_over.remove(step)
 
     def any(self) -> bool:
         """Whether any was written, intact or not."""
@@ -59,31 +80,61 @@ class Checkpoints:
         expected = {f"{part}{name}": _form(array) for part in like for name, array in _named(like[part])}
         for checkpoint in sorted(self._checkpointer.checkpoints, key=lambda c: -c.step):
             try:
-                metadata: Any = self._checkpointer.metadata(checkpoint.step).custom_metadata
-                checksums = metadata["checksums"]
-                saved = {f"{part}{name}": entry for part in like for name, entry in checksums[part].items()}
-            except Exception as error:  # Orbax has no common base of what damaged files raise
-                warn(f"checkpoint {checkpoint.step} is damaged and passed over: {_first_line(error)}")
-                continue
-            _compare({name: form for name, (form, _) in saved.items()}, expected)
-            try:
-                leaves = self._checkpointer.load_checkpointables(checkpoint.step, _leaves(like))
-                trees = _trees(leaves, like)
-            except Exception as error:
-                warn(f"checkpoint {checkpoint.step} is damaged and passed over: {_first_line(error)}")
-                continue
-            found = {
-                f"{part}{name}": entry for part in like for name, entry in _checksums(trees[part]).items()
-            }
-            changed = [name for name, entry in found.items() if entry != saved[name]]
-            if not changed:
-                return checkpoint.step, trees
-            warn(f"checkpoint {checkpoint.step} is damaged and passed over: {changed[0]} fails its checksum")
+                return checkpoint.step, self._restored(checkpoint.step, like, expected)
+            except _Unusable as error:
+                self._passed_over.append(checkpoint.step)
+                warn(f"checkpoint {checkpoint.step} is {error} and passed over")
         raise RunError(f"there is no intact checkpoint in {self._path}; the run must be started anew")
+
+    def _restored(self, step: int, like: dict[str, Any], expected: dict[str, str]) -> dict[str, Any]:
+        with _readable():
+            metadata: Any = self._checkpointer.metadata(step).custom_metadata
+            record = metadata["record"]
+            if metadata["checksum"] != _checksum(record):
+                raise _Unusable("damaged (its metadata fail their checksum)")
+            run, own_step, checksums = record["run"], record["step"], record["checksums"]
+        if run != self._run:
+            raise _Unusable(f"of another run ({run or 'without an id'})")
+        if own_step != step:
+            raise _Unusable(f"the one of step {own_step} under another name")
+        saved = {f"{part}{name}": entry for part in like for name, entry in checksums.get(part, {}).items()}
+        _compare({name: form for name, (form, _) in saved.items()}, expected)
+        with _readable():
+            trees = _trees(self._checkpointer.load_checkpointables(step, _leaves(like)), like)
+        found = {f"{part}{name}": entry for part in like for name, entry in _checksums(trees[part]).items()}
+        changed = [name for name, entry in found.items() if entry != saved[name]]
+        if changed:
+            raise _Unusable(f"damaged ({changed[0]} fails its checksum)")
+        return trees
 
     def close(self) -> None:
         """Wait for what is being written."""
-        self._checkpointer.close()
+        with _on_disk(self._path):
+            self._checkpointer.close()
+
+
+class _Unusable(Exception):
+    """Why a checkpoint is passed over."""
+
+
+@contextlib.contextmanager
+def _readable() -> Iterator[None]:
+    """What damaged files raise has no common base in Orbax, and more tracebacks on standard error than one."""
+    try:
+        yield
+    except _Unusable:
+        raise
+    except Exception as error:
+        raise _Unusable(f"damaged ({_first_line(error)})") from error
+
+
+@contextlib.contextmanager
+def _on_disk(path: Path) -> Iterator[None]:
+    """A full disk, or a folder that may not be written, ends in one line."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(f"cannot write checkpoints to {path}: {error.strerror or error}") from error
 
 
 def _leaves(trees: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -113,6 +164,10 @@ def _checksums(tree: Any) -> dict[str, list[Any]]:
         name: [_form(array), zlib.crc32(np.ascontiguousarray(array).tobytes())]
         for name, array in _named(tree)
     }
+
+
+def _checksum(record: dict[str, Any]) -> int:
+    return zlib.crc32(json.dumps(record, sort_keys=True).encode())
 
 
 def _compare(saved: dict[str, str], expected: dict[str, str]) -> None:
