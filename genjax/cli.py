@@ -123,7 +123,8 @@ def report(command: Report) -> None:
     summaries = {str(path): _summary(path) for path in command.runs}
     compared = comparison(list(summaries.values()))
     shown = [i for i, column in enumerate(compared.columns) if column.heading != "Cost"]
-    table = Table("run", *(compared.columns[i].title for i in shown))
+    titles = (compared.columns[i].title for i in shown)
+    table = Table("run", *titles, caption="± is the standard error over the seeds of a run")
     for summary, cells in zip(summaries.values(), compared.rows, strict=True):
         text = lambda cell: "" if cell is None else cell.quantity.mark + cell.quantity.number
         table.add_row(f"{summary.model} on {summary.data}", *(text(cells[i]) for i in shown))

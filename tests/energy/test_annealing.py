@@ -5,8 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from experiments.energy import bracket_warnings
 from genjax.energy import (
     Bracket,
+    LogPartition,
     annealed_bracket,
     annealed_importance_sampling,
     geometric_path,
@@ -169,3 +171,19 @@ def test_the_effective_share_is_that_of_the_weights():
     assert Bracket(exact, exact).errors_hold(50)
     nan = end._replace(error=jnp.array(jnp.nan))
     assert not Bracket(nan, exact).errors_hold(50)  # what is not known is not vouched for
+
+
+def test_the_report_warns_of_brackets_by_what_they_say_and_by_what_is_known():
+    end = lambda log_z, error: LogPartition(jnp.array(log_z), jnp.array(error))
+    of = lambda lower, upper: bracket_warnings(jnp.zeros(2), Bracket(lower, upper), 500)
+    sharp = end([-0.01, -0.01], [0.01, 0.01])
+    assert of(sharp, end([0.01, 0.01], [0.01, 0.01])) == []
+    for upper in (
+        end([0.01, 0.5], [0.01, 0.01]),
+        end([0.01, 0.1], [0.01, 0.15]),
+    ):  # a gap; few chains that count
+        (told,) = of(sharp, upper)
+        assert "annealed chains of 1 of 2 seeds do not mix" in told
+        assert "--temperatures" in told
+    (told,) = of(sharp, end([-0.04, 0.01], [0.01, 0.01]))
+    assert "misses log Z" in told
