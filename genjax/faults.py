@@ -1,6 +1,7 @@
 """Faults a user can mend, and how a program ends on one: one line, an exit code, no traceback."""
 
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ __all__ = [
     "Interrupted",
     "NonFiniteError",
     "RunError",
+    "Stopped",
     "UsageError",
     "exit_on_fault",
     "missing",
@@ -55,8 +57,14 @@ class NonFiniteError(Fault, RuntimeError):
     """A metric became NaN or infinite: training on would only spread it."""
 
 
-class Interrupted(Fault):
-    """A signal ended the run; a checkpoint holds it.
+class Stopped(Fault):
+    """The user ended the program; the message says how to go on."""
+
+    code = 128 + signal.SIGINT
+
+
+class Interrupted(Stopped):
+    """A signal ended the training of a run; a checkpoint holds it.
 
     Args:
         number: of the signal.
@@ -74,6 +82,9 @@ class Interrupted(Fault):
 @contextlib.contextmanager
 def exit_on_fault() -> Iterator[None]:
     """End a program with one line and no traceback where the user can mend the fault."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that has no −, ± or ≤ shows a question mark
+            stream.reconfigure(errors="replace")
     try:
         yield
     except (Fault, MemoryError) as error:
@@ -90,6 +101,15 @@ def exit_on_fault() -> Iterator[None]:
                 os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
             )  # else the interpreter complains at its end
         raise SystemExit(128 + signal.SIGPIPE) from error
+    except OSError as error:  # a full disk, a folder that may not be written
+        warn(f"{error.filename or 'a file'}: {error.strerror or error}")
+        raise SystemExit(1) from error
+    except RuntimeError as error:
+        if not str(error).startswith("Unable to initialize backend"):
+            raise
+        platforms = f"JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS', '')}"
+        warn(f"JAX finds no such device; {platforms} asks for it: {str(error).splitlines()[0]}")
+        raise SystemExit(1) from error
     except KeyboardInterrupt as error:
         warn("interrupted")
         raise SystemExit(130) from error

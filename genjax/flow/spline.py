@@ -120,7 +120,7 @@ class RationalQuadraticSpline:
 def _softmax(logits: Array) -> Array:
     """The softmax over the last axis, with its sum as a product with a matrix of ones.
 
-    The gradient of a plain sum is computed anew in every element that it reaches: a fifth of a training step on a CPU.
+    The gradient of a plain sum is computed anew in every element that it reaches: a fifth of a step on a CPU.
     """
     exponentials = jnp.exp(logits - jax.lax.stop_gradient(jnp.max(logits, axis=-1, keepdims=True)))
     ones = jnp.ones((logits.shape[-1],) * 2, logits.dtype)

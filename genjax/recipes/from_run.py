@@ -62,7 +62,7 @@ def rebuild(path: Path) -> Rebuilt:
         raise RunError(f"{folder.path / 'config.json'} is not one of a run: {error}") from error
     check_options(config)
     model = recipe.model(config, data)
-    with contextlib.closing(Checkpoints(folder.checkpoints())) as checkpoints:
+    with contextlib.closing(Checkpoints(folder.checkpoints(), run=folder.identity())) as checkpoints:
         step, trees = checkpoints.restore({"params": _like(model, config.seeds, data)})
     return Rebuilt(model, trees["params"], step, data)
 

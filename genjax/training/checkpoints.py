@@ -1,9 +1,12 @@
-"""Checkpoints that can be trusted: Orbax writes them, and a checksum of every array says whether they still hold."""
+"""Checkpoints that can be trusted: Orbax writes them, a record in each says whose it is and whether it holds."""
 
 import contextlib
+import itertools
 import json
+import os
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +20,17 @@ __all__ = ["Checkpoints"]
 
 training: Any = ocp.training  # its annotations refuse what its documentation passes
 
+RECORD = "record.json"
+
 
 class Checkpoints:
     """The checkpoints of one run, newest kept, written in the background; each holds named trees.
 
-    A tree can be restored without the others: who only samples needs no optimizer. Orbax finds a truncated file but
-    not a flipped byte, nor a checkpoint that somebody copied or renamed: a record of run, step and the checksum of
-    every array goes into the metadata, with a checksum of its own, and restoring compares it. A damaged or foreign
-    checkpoint is named in one line and passed over; one of this run with another structure is an error.
+    A tree can be restored without the others: who only samples needs no optimizer. When Orbax has finished one, a
+    record is put into its folder: the run, the step, a checksum of every array and one of every file. A checkpoint
+    without an intact record was not finished, or is damaged, of another run, or renamed: it is named in one line and
+    passed over before Orbax reads it, which would raise, and log, a hundred different things. One of this run with
+    another structure is an error.
 
     Args:
         path: the folder.
@@ -33,40 +39,35 @@ class Checkpoints:
     """
 
     def __init__(self, path: Path, *, run: str = "", keep: int = 3):
-        self._path = Path(path)
+        self._path = Path(path).absolute()
         self._run = run
-        self._passed_over: list[int] = []
-        newest = training.preservation_policies.LatestN(keep)
-        with _on_disk(self._path):
-            self._checkpointer = training.Checkpointer(Path(path).absolute(), preservation_policy=newest)
+        self._keep = keep
+        self._unusable: list[int] = []
+        self._checkpointer: Any = None  # made by the first save, because it reads what lies there
+        self._thread = ThreadPoolExecutor(1)
+        self._sealed: Future[None] | None = None
 
     def save(self, step: int, trees: dict[str, Any]) -> None:
-        """Save in the background; an intact step that is there already is left alone."""
-        there = step in [c.step for c in self._checkpointer.checkpoints]
-        if there and step not in self._passed_over:
-            return
-        record = {
-            "run": self._run,
-            "step": step,
-            "checksums": {name: _checksums(tree) for name, tree in trees.items()},
-        }
+        """Save in the background; a step that is there already is left alone, unless it was passed over."""
         with _on_disk(self._path):
-            self._checkpointer.save_checkpointables_async(
-                step,
-                _leaves(trees),
-                force=True,
-                overwrite=there,
-                custom_metadata={"record": record, "checksum": _checksum(record)},
-            )
-        if there:
-            self._passed_over.remove(step)
+            self._wait()
+            self._open()
+            if step in self._steps():
+                return
+            record = {
+                "run": self._run,
+                "step": step,
+                "arrays": {name: _checksums(tree) for name, tree in trees.items()},
+            }
+            response = self._checkpointer.save_checkpointables_async(step, _leaves(trees), force=True)
+            self._sealed = self._thread.submit(_seal, response, self._path / str(step), record)
 
     def any(self) -> bool:
         """Whether any was written, intact or not."""
-        return bool(self._checkpointer.checkpoints)
+        return bool(self._steps())
 
     def restore(self, like: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        """Restore the newest checkpoint whose arrays pass their checksums.
+        """Restore the newest checkpoint of this run whose files and arrays pass their checksums.
 
         Args:
             like: the trees that are wanted, of the same structure, shapes and dtypes, freshly initialised.
@@ -77,55 +78,66 @@ class Checkpoints:
         Raises:
             RunError: there is none, none is intact, or they hold another structure.
         """
-        expected = {f"{part}{name}": _form(array) for part in like for name, array in _named(like[part])}
-        for checkpoint in sorted(self._checkpointer.checkpoints, key=lambda c: -c.step):
+        for step in sorted(self._steps(), reverse=True):
             try:
-                return checkpoint.step, self._restored(checkpoint.step, like, expected)
+                return step, self._restored(step, like)
             except _Unusable as error:
-                self._passed_over.append(checkpoint.step)
-                warn(f"checkpoint {checkpoint.step} is {error} and passed over")
+                self._unusable.append(step)
+                warn(f"checkpoint {step} is {error} and passed over")
         raise RunError(f"there is no intact checkpoint in {self._path}; the run must be started anew")
-
-    def _restored(self, step: int, like: dict[str, Any], expected: dict[str, str]) -> dict[str, Any]:
-        with _readable():
-            metadata: Any = self._checkpointer.metadata(step).custom_metadata
-            record = metadata["record"]
-            if metadata["checksum"] != _checksum(record):
-                raise _Unusable("damaged (its metadata fail their checksum)")
-            run, own_step, checksums = record["run"], record["step"], record["checksums"]
-        if run != self._run:
-            raise _Unusable(f"of another run ({run or 'without an id'})")
-        if own_step != step:
-            raise _Unusable(f"the one of step {own_step} under another name")
-        saved = {f"{part}{name}": entry for part in like for name, entry in checksums.get(part, {}).items()}
-        _compare({name: form for name, (form, _) in saved.items()}, expected)
-        with _readable():
-            trees = _trees(self._checkpointer.load_checkpointables(step, _leaves(like)), like)
-        found = {f"{part}{name}": entry for part in like for name, entry in _checksums(trees[part]).items()}
-        changed = [name for name, entry in found.items() if entry != saved[name]]
-        if changed:
-            raise _Unusable(f"damaged ({changed[0]} fails its checksum)")
-        return trees
 
     def close(self) -> None:
         """Wait for what is being written."""
         with _on_disk(self._path):
-            self._checkpointer.close()
+            try:
+                self._wait()
+            finally:
+                self._thread.shutdown()
+                if self._checkpointer is not None:
+                    self._checkpointer.close()
+
+    def _steps(self) -> list[int]:
+        if not self._path.is_dir():
+            return []
+        return [int(folder.name) for folder in self._path.iterdir() if folder.name.isdecimal()]
+
+    def _open(self) -> None:
+        if self._checkpointer is None:
+            # Kept under another name: somebody may have put it there by mistake.
+            for step in self._unusable:
+                os.replace(self._path / str(step), _free_name(self._path / f"{step}-unusable"))
+            self._unusable = []
+            newest = training.preservation_policies.LatestN(self._keep)
+            self._checkpointer = training.Checkpointer(self._path, preservation_policy=newest)
+
+    def _wait(self) -> None:
+        if self._sealed is not None:
+            self._sealed.result()
+            self._sealed = None
+
+    def _restored(self, step: int, like: dict[str, Any]) -> dict[str, Any]:
+        folder = self._path / str(step)
+        record = _read_record(folder)
+        if record["run"] != self._run:
+            raise _Unusable(f"of another run ({record['run'] or 'without an id'})")
+        if record["step"] != step:
+            raise _Unusable(f"the one of step {record['step']} under another name")
+        if (changed := _changed(record["files"], _file_checksums(folder))) is not None:
+            raise _Unusable(f"damaged ({changed} fails its checksum)")
+        saved = {
+            f"{part}{name}": entry for part in like for name, entry in record["arrays"].get(part, {}).items()
+        }
+        expected = {f"{part}{name}": _form(array) for part in like for name, array in _named(like[part])}
+        _compare({name: form for name, (form, _) in saved.items()}, expected)
+        trees = _trees(ocp.load_checkpointables(folder, _leaves(like)), like)
+        found = {f"{part}{name}": entry for part in like for name, entry in _checksums(trees[part]).items()}
+        if (changed := _changed(saved, found)) is not None:
+            raise _Unusable(f"damaged ({changed} fails its checksum)")
+        return trees
 
 
 class _Unusable(Exception):
     """Why a checkpoint is passed over."""
-
-
-@contextlib.contextmanager
-def _readable() -> Iterator[None]:
-    """What damaged files raise has no common base in Orbax, and more tracebacks on standard error than one."""
-    try:
-        yield
-    except _Unusable:
-        raise
-    except Exception as error:
-        raise _Unusable(f"damaged ({_first_line(error)})") from error
 
 
 @contextlib.contextmanager
@@ -135,6 +147,48 @@ def _on_disk(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise RunError(f"cannot write checkpoints to {path}: {error.strerror or error}") from error
+
+
+def _seal(response: Any, folder: Path, record: dict[str, Any]) -> None:
+    """Once Orbax is done, record what lies there: from then on the checkpoint counts."""
+    response.result()
+    record = record | {"files": _file_checksums(folder)}
+    temporary = folder.with_name(f".{folder.name}.part")
+    temporary.write_text(json.dumps({"record": record, "checksum": _checksum(record)}), encoding="utf-8")
+    os.replace(temporary, folder / RECORD)
+
+
+def _read_record(folder: Path) -> dict[str, Any]:
+    try:
+        content = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        record, checksum = content["record"], content["checksum"]
+    except FileNotFoundError as error:
+        raise _Unusable("unfinished (it has no record)") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _Unusable("damaged (its record cannot be read)") from error
+    if checksum != _checksum(record):
+        raise _Unusable("damaged (its record fails its checksum)")
+    return record
+
+
+def _checksum(record: dict[str, Any]) -> int:
+    return zlib.crc32(json.dumps(record, sort_keys=True).encode())
+
+
+def _file_checksums(folder: Path) -> dict[str, int]:
+    files = (path for path in folder.rglob("*") if path.is_file() and path != folder / RECORD)
+    return {str(path.relative_to(folder)): zlib.crc32(path.read_bytes()) for path in files}
+
+
+def _changed(saved: dict[str, Any], found: dict[str, Any]) -> str | None:
+    """The first name, by the alphabet, on which two tables differ."""
+    names = sorted(saved.keys() | found.keys())
+    return next((name for name in names if saved.get(name) != found.get(name)), None)
+
+
+def _free_name(path: Path) -> Path:
+    names = (path.with_name(f"{path.name}-{i}") for i in itertools.count(1))
+    return next(name for name in itertools.chain([path], names) if not name.exists())
 
 
 def _leaves(trees: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -166,10 +220,6 @@ def _checksums(tree: Any) -> dict[str, list[Any]]:
     }
 
 
-def _checksum(record: dict[str, Any]) -> int:
-    return zlib.crc32(json.dumps(record, sort_keys=True).encode())
-
-
 def _compare(saved: dict[str, str], expected: dict[str, str]) -> None:
     for name in sorted(saved.keys() | expected.keys()):
         if saved.get(name) != expected.get(name):
@@ -177,7 +227,3 @@ def _compare(saved: dict[str, str], expected: dict[str, str]) -> None:
                 f"the checkpoint holds another model: {name} is {saved.get(name, 'absent')} there "
                 f"and {expected.get(name, 'absent')} here"
             )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -162,7 +162,13 @@ def _check_finite(metrics: dict[str, np.ndarray], done: int) -> None:
         bad = np.argwhere(~np.isfinite(values))
         if bad.size:
             seed, offset = bad[np.argmin(bad[:, 1])][:2]
+            step = done + offset + 1
+            # The first step has not moved the parameters yet.
+            remedy = (
+                "the parameters are the initial ones, so look at the data and at the options of the loss"
+                if step == 1 and name != "validation"
+                else "a smaller learning rate or gradient clipping may help"
+            )
             raise NonFiniteError(
-                f"{name} is {values[seed, offset]} at step {done + offset + 1} of seed number {seed}; "
-                f"a smaller learning rate or gradient clipping may help"
+                f"{name} is {values[seed, offset]} at step {step} of seed number {seed}; {remedy}"
             )

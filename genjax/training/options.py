@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 
-from genjax.faults import UsageError, exit_on_fault
+from genjax.faults import Stopped, UsageError, exit_on_fault
 
 __all__ = [
     "Bounds",
@@ -90,6 +90,8 @@ class Options:
     """Validations without improvement before training stops; by default it never does."""
     checkpoint_seconds: NonNegative = 60.0
     """Seconds between checkpoints."""
+    test_examples: Count | None = None
+    """Test examples that are measured, drawn from all of them; by default all."""
     tensorboard: bool = False
     """Also write TensorBoard events (needs the tensorboard extra)."""
 
@@ -143,4 +145,9 @@ def run_script(main: Callable[[Any], None], presets: dict[str, tuple[str, Any]])
     with exit_on_fault():
         config = tyro.extras.overridable_config_cli(presets)
         check_options(config)
-        main(config)
+        try:
+            main(config)
+        except KeyboardInterrupt as error:
+            begun = (config.out / "config.json").exists()
+            next_step = "go on with the same command and --resume" if begun else "nothing was written"
+            raise Stopped(f"interrupted; {next_step} (run folder {config.out})") from error

@@ -7,9 +7,11 @@ import json
 import math
 import os
 import platform
+import secrets
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,9 @@ from typing import Any
 import numpy as np
 
 from genjax.data.dataset import Dataset
-from genjax.faults import RunError, UsageError
+from genjax.faults import RunError, UsageError, warn
+from genjax.training import lock
+from genjax.training.lock import Lock
 
 __all__ = ["RunFolder", "provenance"]
 
@@ -30,9 +34,11 @@ class RunFolder:
 
     Args:
         path: the folder.
+        lock: the right to write, which `create` and `reopen` take; None where the files are only read.
     """
 
     path: Path
+    lock: Lock | None = dataclasses.field(default=None, repr=False, compare=False)
 
     @classmethod
     def create(cls, path: Path, family: str, config: Any, data: Dataset) -> "RunFolder":
@@ -50,10 +56,16 @@ class RunFolder:
         path = Path(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
-            if any(path.iterdir()):
-                raise RunError(f"{path} already holds a run; choose another --out or remove it")
-            run = cls(path)
+            if not (path / lock.NAME).exists():  # no run was ever here: leave the folder as it is
+                _refuse_files(path)
+            run = cls(path, Lock.acquire(path))
+            if (path / "config.json").exists():
+                raise RunError(
+                    f"{path} already holds a run; --resume goes on with it, another --out begins anew"
+                )
+            _refuse_files(path)
             content = {
+                "id": secrets.token_hex(8),
                 "family": family,
                 "config": dataclasses.asdict(config),
                 "data": data.spec._asdict(),
@@ -65,33 +77,46 @@ class RunFolder:
         return run
 
     @classmethod
-    def reopen(cls, path: Path, family: str, config: Any, *, free: tuple[str, ...]) -> "RunFolder":
-        """Open the folder of a run to go on with it.
+    def reopen(
+        cls, path: Path, family: str, config: Any, data: Dataset, *, free: tuple[str, ...]
+    ) -> "RunFolder":
+        """Open the folder of a run to go on with it; another version of a package is warned of.
 
         Args:
             path: the folder.
             family: the recipe's name; must be the run's own.
             config: the configuration now; it must be the run's own, but for the fields in `free`.
+            data: the data set; must be the run's own.
             free: names of fields that may differ.
 
         Raises:
-            UsageError: there is no run, or the configuration differs; the fields are named.
+            UsageError: there is no run, or the configuration or the data differ; the fields are named.
+            RunError: the folder is in use or cannot be written, or `config.json` is damaged.
         """
         run = cls(Path(path))
         content = run.read_json("config.json")
         try:
+            run = cls(run.path, Lock.acquire(run.path))
+        except OSError as error:
+            raise RunError(f"cannot write to {path}: {error.strerror}") from error
+        try:
             saved = content["config"] | {"family": content["family"]}
+            checksums, versions = content["provenance"]["data"], content["provenance"]["versions"]
         except (KeyError, TypeError) as error:
             raise RunError(f"{run.path / 'config.json'} is not one of a run: {error}") from error
         now = json.loads(json.dumps(_plain(dataclasses.asdict(config) | {"family": family})))
-        differing = [
-            f"{name} was {saved.get(name)} and is {now.get(name)}"
-            for name in sorted(saved.keys() | now.keys())
-            if name not in free and saved.get(name) != now.get(name)
-        ]
-        if differing:
-            raise UsageError(f"the run in {path} has another configuration: {'; '.join(differing)}")
+        bound = lambda fields: {name: value for name, value in fields.items() if name not in free}
+        if changed := _changes(bound(saved), bound(now)):
+            raise UsageError(f"the run in {path} has another configuration: {changed}")
+        if changed := _changes(checksums, data.checksums()):
+            raise UsageError(f"the run in {path} was of other data: the checksum of {changed}")
+        if changed := _changes(versions, _versions()):
+            warn(f"the run in {path} was begun with other versions, and may not go on bit for bit: {changed}")
         return run
+
+    def identity(self, name: str = "") -> str:
+        """What tells the checkpoints of a model of this run from all others: the run's id, and the model's name."""
+        return f"{self.read_json('config.json').get('id', '')} {name}".strip()
 
     def read_json(self, name: str) -> dict[str, Any]:
         """Read a file of the run.
@@ -117,7 +142,8 @@ class RunFolder:
     def discard_unbegun(self) -> None:
         """Remove what `create` made where nothing was measured yet, so that the same command can run again."""
         if not (self.path / "metrics.jsonl").exists():
-            (self.path / "config.json").unlink(missing_ok=True)
+            for name in ("config.json", lock.NAME):
+                (self.path / name).unlink(missing_ok=True)
             for folder in (*sorted(self.path.glob("**/"), reverse=True), self.path):
                 with contextlib.suppress(OSError):  # not empty: it was there before
                     folder.rmdir()
@@ -138,20 +164,59 @@ class RunFolder:
     def write_bytes(self, name: str, content: bytes) -> None:
         """Write a file whole or not at all."""
         temporary = self.path / f".{name}.part"
-        temporary.write_bytes(content)
-        os.replace(temporary, self.path / name)
+        with self._writing(name):
+            temporary.write_bytes(content)
+            os.replace(temporary, self.path / name)
 
     def log(self, record: dict[str, Any]) -> None:
         """Append one line to `metrics.jsonl`."""
-        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(_plain(record), allow_nan=False) + "\n")
+        line = json.dumps(_plain(record), allow_nan=False) + "\n"
+        with (
+            self._writing("metrics.jsonl"),
+            (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file,
+        ):
+            file.write(line)
+
+    @contextlib.contextmanager
+    def _writing(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            remedy = "choose another --out" if name == "config.json" else "--resume goes on once it can be"
+            raise RunError(f"cannot write {self.path / name}: {error.strerror}; {remedy}") from error
 
     def read_log(self) -> list[dict[str, Any]]:
-        """All lines of `metrics.jsonl`; none where it is not there."""
-        if not (self.path / "metrics.jsonl").exists():
+        """All lines of `metrics.jsonl`, none where it is not there; a torn last line is dropped with a warning.
+
+        Raises:
+            RunError: another line is damaged.
+        """
+        path = self.path / "metrics.jsonl"
+        if not path.exists():
             return []
-        with (self.path / "metrics.jsonl").open(encoding="utf-8") as file:
-            return [json.loads(line) for line in file]
+        lines = path.read_bytes().splitlines(keepends=True)
+        records = []
+        for number, line in enumerate(lines, start=1):
+            try:
+                records.append(_record(line))
+            except ValueError as error:
+                if number < len(lines):
+                    raise RunError(f"{path}, line {number}, is damaged: {error}") from error
+                warn(f"{path}: the last line is torn, and dropped")
+        return records
+
+
+def _refuse_files(path: Path) -> None:
+    there = sorted(entry.name for entry in path.iterdir() if entry.name != lock.NAME)
+    if there and "config.json" not in there:
+        raise RunError(f"{path} holds files that are no run's ({there[0]}); choose another --out")
+
+
+def _record(line: bytes) -> dict[str, Any]:
+    record = json.loads(line)
+    if not isinstance(record, dict) or not isinstance(record.get("step"), int):
+        raise ValueError("no object with a step")
+    return record
 
 
 def provenance() -> dict[str, Any]:
@@ -163,10 +228,30 @@ def provenance() -> dict[str, Any]:
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         **_commit(),
         "python": platform.python_version(),
-        "versions": {name: metadata.version(name) for name in PACKAGES},
+        "versions": _versions(),
         "device": jax.devices()[0].device_kind,
         "num_devices": jax.device_count(),
+        "x64": bool(jax.config.jax_enable_x64),
+        "settings": {
+            name: value
+            for name, value in sorted(os.environ.items())
+            if name in ("NPROC", "XLA_FLAGS") or name.startswith("JAX_")
+        },
     }
+
+
+def _versions() -> dict[str, str]:
+    return {name: metadata.version(name) for name in PACKAGES}
+
+
+def _changes(before: dict[str, Any], now: dict[str, Any]) -> str:
+    """In words, the names of two tables whose values differ."""
+    names = sorted(before.keys() | now.keys())
+    return "; ".join(
+        f"{name} was {before.get(name)} and is {now.get(name)}"
+        for name in names
+        if before.get(name) != now.get(name)
+    )
 
 
 def _commit() -> dict[str, Any]:

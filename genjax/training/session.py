@@ -44,7 +44,7 @@ class Session(contextlib.AbstractContextManager):
         name: str = "",
     ):
         self.run = run
-        self.checkpoints = Checkpoints(run.checkpoints(name))
+        self.checkpoints = Checkpoints(run.checkpoints(name), run=run.identity(name))
         self._label = {"model": name} if name else {}
         self._num_steps = num_steps
         self._every = checkpoint_every
