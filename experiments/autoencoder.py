@@ -19,11 +19,11 @@ def main(config: Config) -> None:
     import jax.numpy as jnp
 
     from genjax import metrics
-    from genjax.data import load
+    from genjax.data import evenly_spaced, load
     from genjax.recipes import autoencoder, vae
     from genjax.recipes.latent import networks
     from genjax.report import curves, measure, publish, quantity, samples_beside_data, summarize
-    from genjax.training import evenly_spaced, open_run
+    from genjax.training import open_run
 
     data = load(config.data, download=config.download)
     view, net = networks(config, data.spec)
@@ -33,6 +33,7 @@ def main(config: Config) -> None:
         "VAE": vae.model(vae.Config(**same), data.spec),
     }
     run = open_run("autoencoder", config, data)
+    data = data.with_test(config.test_examples)
     folders = {"autoencoder": "", "VAE": "vae"}
     trained = {name: run.train(m, data, name=folders[name]) for name, m in models.items()}
 

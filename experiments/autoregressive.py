@@ -24,6 +24,7 @@ def main(config: Config) -> None:
     data = load(config.data, download=config.download)
     ar_model = model(config, data.spec)
     run = open_run("autoregressive", config, data)
+    data = data.with_test(config.test_examples)
     trained = run.train(ar_model, data)
     measured = measure(ar_model, trained, data, run.keys.measure, num_samples=config.num_samples)
 
@@ -86,8 +87,9 @@ def completions(ar_model, params, data, key):
     import jax
     import jax.numpy as jnp
 
+    from genjax.data import evenly_spaced
     from genjax.report import Picture, image_panel
-    from genjax.training import evenly_spaced, examples
+    from genjax.training import examples
 
     chosen = jax.tree.map(lambda leaf: jnp.asarray(evenly_spaced(leaf, 10)), examples(ar_model, data, "test"))
     images, labels = chosen if ar_model.num_classes else (chosen, None)

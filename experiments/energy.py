@@ -23,6 +23,7 @@ def main(config: Config) -> None:
     data = load(config.data, download=config.download)
     energy_model = model(config, data.spec)
     run = open_run("energy", config, data)
+    data = data.with_test(config.test_examples)
     trained = run.train(energy_model, data)
     key_measure, key_bracket = jax.random.split(run.keys.measure)
     measured = measure(energy_model, trained, data, key_measure, num_samples=2000)

@@ -27,6 +27,7 @@ def main(config: Config) -> None:
     data = load(config.data, download=config.download)
     flow_model = model(config, data.spec)
     run = open_run("flow", config, data)
+    data = data.with_test(config.test_examples)
     trained = run.train(flow_model, data)
     num_samples = 2000 if data.num_levels is None else 300
     measured = measure(flow_model, trained, data, run.keys.measure, num_samples=num_samples)

@@ -21,15 +21,16 @@ def main(config: Config) -> None:
     import jax.numpy as jnp
 
     from genjax import vae
-    from genjax.data import load
+    from genjax.data import evenly_spaced, load
     from genjax.recipes.latent import networks
     from genjax.recipes.vae import model
     from genjax.report import curves, measure, publish, quantity, samples_beside_data, summarize
-    from genjax.training import evenly_spaced, map_seeds, open_run
+    from genjax.training import map_seeds, open_run
 
     data = load(config.data, download=config.download)
     net, vae_model = networks(config, data.spec)[1], model(config, data.spec)
     run = open_run("vae", config, data)
+    data = data.with_test(config.test_examples)
     trained = run.train(vae_model, data)
     key_measure, key_terms = jax.random.split(run.keys.measure)
     measured = measure(vae_model, trained, data, key_measure, num_samples=2000)
@@ -43,7 +44,9 @@ def main(config: Config) -> None:
         return vae.elbo_terms(encode, log_likelihood, x, noise), *encode(x)
 
     keys = jax.random.split(key_terms, config.seeds)
-    elbo, means, log_vars = map_seeds(terms, trained.params, keys, jnp.asarray(data.test))
+    elbo, means, log_vars = map_seeds(
+        terms, trained.params, keys, jnp.asarray(data.test), doing="measuring the terms of the bound"
+    )
     active = jax.vmap(vae.active_units)(means).sum(1)
     collapsed = jax.vmap(vae.collapsed_units)(means, log_vars).sum(1)
     of = {"of": vae_model.view.of}

@@ -46,8 +46,9 @@ def aligned_distance(left: Float[Array, "d n"], right: Float[Array, "d m"]) -> F
 
 @aligned_distance.defjvp
 def _aligned_distance_jvp(primals, tangents):
-    distance, *rests = align(*primals)
-    return distance, 2 * sum(jnp.sum(rest * tangent) for rest, tangent in zip(rests, tangents, strict=True))
+    (d_left, d_right), aligned = tangents, align(*primals)
+    change = jnp.sum(aligned.rest_left * d_left) + jnp.sum(aligned.rest_right * d_right)
+    return aligned.distance, 2 * change
 
 
 def _reduced(factor: Array) -> tuple[Array, Array | None]:

@@ -2,7 +2,7 @@
 
 from genjax.data.catalogue import DENSITIES, IMAGES, load
 from genjax.data.curves import TwoMoons, TwoSpirals
-from genjax.data.dataset import Dataset, Density, Spec, binarize, centred_levels
+from genjax.data.dataset import Dataset, Density, Spec, binarize, centred_levels, evenly_spaced
 from genjax.data.digits import digits
 from genjax.data.gaussians import GaussianGrid, GaussianRing
 from genjax.data.mnist import binarized_mnist, fashion_mnist, mnist
@@ -29,6 +29,7 @@ __all__ = [
     "binarized_mnist",
     "centred_levels",
     "digits",
+    "evenly_spaced",
     "fashion_mnist",
     "load",
     "mnist",

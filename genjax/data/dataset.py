@@ -2,8 +2,8 @@
 
 import hashlib
 import math
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol, runtime_checkable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Integer, PRNGKeyArray
 from genjax._checks import check_count, check_integer, check_key, check_values
 from genjax.faults import DataError
 
-__all__ = ["Dataset", "Density", "Spec", "binarize", "centred_levels"]
+__all__ = ["Dataset", "Density", "Spec", "binarize", "centred_levels", "evenly_spaced"]
 
 
 @runtime_checkable
@@ -143,11 +143,45 @@ class Dataset:
         classes = None if self.train_labels is None else int(self.train_labels.max()) + 1
         return Spec(self.name, self.event_shape, self.num_levels, classes)
 
+    def with_test(self, num: int | None) -> "Dataset":
+        """The same with at most `num` test examples, one from each of `num` stretches; all of them by default.
+
+        >>> points = np.zeros((9, 2))
+        >>> len(Dataset("points", points, points, points).with_test(4).test)
+        4
+        """
+        if num is None or num >= len(self.test):
+            return self
+        rows = evenly_spaced(np.arange(len(self.test)), num)
+        labels = None if self.test_labels is None else self.test_labels[rows]
+        return replace(self, test=self.test[rows], test_labels=labels)
+
     def checksums(self) -> dict[str, str]:
         """SHA-256 of the examples of each part, for a run's provenance."""
         parts = {"train": self.train, "validation": self.validation, "test": self.test}
         digest = lambda array: hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
         return {name: digest(array) for name, array in parts.items()}
+
+
+def evenly_spaced(data: Any, n: int) -> Any:
+    """At most n examples from all of the data, because files may be sorted by class, or run through them in turn.
+
+    The data are cut into n stretches, and one example is drawn from each, the same in every call: even spacing of
+    sorted data, without the bias of a fixed step, which meets the same classes of periodic data again and again.
+
+    Args:
+        data: `[m, ...]`.
+        n: how many; all of them if there are fewer.
+
+    Returns:
+        `[min(n, m), ...]`, in their order.
+
+    >>> evenly_spaced(jnp.arange(10), 3).shape, evenly_spaced(jnp.arange(3), 10).tolist()
+    ((3,), [0, 1, 2])
+    """
+    n = min(n, len(data))
+    edges = np.arange(n + 1) * len(data) // max(n, 1)
+    return data[np.random.default_rng(0).integers(edges[:-1], edges[1:])]
 
 
 def centred_levels(levels: Integer[Array, "..."], num_levels: int) -> Float[Array, "..."]:

@@ -22,6 +22,8 @@ __all__ = ["SourceFile", "cache_folder", "data_folder", "download", "locate", "r
 
 IDX_DTYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 CHUNK_BYTES = 1 << 20
+MOST_BYTES = 256 << 20
+"""What a file may hold unpacked, three times the largest: a few packed megabytes can hide gigabytes."""
 
 
 @dataclass(frozen=True)
@@ -191,11 +193,16 @@ def read_idx(content: bytes) -> np.ndarray:
 def _proven(path: Path, sha256: str, *, called: str, remedy: str) -> bytes:
     """The uncompressed content of a file, of the expected sum."""
     try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{called} is damaged and cannot be unpacked ({error}). {remedy}") from error
     except OSError as error:
         raise DataError(f"{called} cannot be read ({error}). {remedy}") from error
+    if len(content) > MOST_BYTES:
+        raise DataError(
+            f"{called} holds more than {MOST_BYTES >> 20} MiB, more than any of its kind. {remedy}"
+        )
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
         raise DataError(f"{called} has the wrong content: expected SHA-256 {sha256}, got {found}. {remedy}")

@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from genjax.data.dataset import Dataset
+from genjax.data.dataset import Dataset, evenly_spaced
 from genjax.likelihood import Kind, Likelihood, bits_per_dim
 from genjax.report.samples import compare, draw
 from genjax.report.summary import Quantity, Section, Summary, quantity, spread_in_words
-from genjax.training.evaluate import evenly_spaced, map_examples
+from genjax.training.evaluate import map_examples, map_seeds
 from genjax.training.experiment import Run, Trained, examples
 from genjax.training.model import LogProb, Model
 
@@ -193,13 +193,12 @@ def likelihood_rows(
 def _log_probs(model: Model, log_prob: LogProb, trained: Trained, data: Dataset, key: PRNGKeyArray) -> Any:
     n = len(data.test) if log_prob.num_test is None else log_prob.num_test
     chosen = jax.tree.map(lambda leaf: jnp.asarray(evenly_spaced(leaf, n)), examples(model, data, "test"))
-    one_seed = lambda params, key, chosen: map_examples(log_prob.given(params), key, chosen)
     keys = jax.random.split(key, len(trained.selected_step))
     if log_prob.shared is None:
-        return jax.jit(jax.vmap(one_seed, (0, 0, None)))(trained.params, keys, chosen)
+        return map_seeds(log_prob.fn, trained.params, keys, chosen, doing="measuring")
     # What all examples share, such as an enumeration, fills the machine: one seed after the other.
     in_turn = lambda params, keys, chosen: jax.lax.map(
-        lambda pair: one_seed(pair[0], pair[1], chosen), (params, keys)
+        lambda pair: map_examples(log_prob.given(pair[0]), pair[1], chosen), (params, keys)
     )
     return jax.jit(in_turn)(trained.params, keys, chosen)
 

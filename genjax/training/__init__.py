@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from genjax.training.driver import Selected as Selected
     from genjax.training.driver import start as start
     from genjax.training.driver import train as train
-    from genjax.training.evaluate import evenly_spaced as evenly_spaced
     from genjax.training.evaluate import map_examples as map_examples
     from genjax.training.evaluate import map_seeds as map_seeds
     from genjax.training.evaluate import timed as timed

@@ -129,7 +129,7 @@ class Checkpoints:
         }
         expected = {f"{part}{name}": _form(array) for part in like for name, array in _named(like[part])}
         _compare({name: form for name, (form, _) in saved.items()}, expected)
-        trees = _trees(ocp.load_checkpointables(folder, _leaves(like)), like)
+        trees = _trees(ocp.load_checkpointables(str(folder), _leaves(like)), like)
         found = {f"{part}{name}": entry for part in like for name, entry in _checksums(trees[part]).items()}
         if (changed := _changed(saved, found)) is not None:
             raise _Unusable(f"damaged ({changed} fails its checksum)")

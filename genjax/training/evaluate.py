@@ -1,44 +1,29 @@
 """Functions of one example, or of one seed, over all of them."""
 
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
 import jax
-import numpy as np
+import jax.numpy as jnp
+import rich.console
+import rich.progress
 from jaxtyping import Array, Key, PRNGKeyArray, PyTree
 
 from genjax.training.compiled import compiled
 
-__all__ = ["evenly_spaced", "map_examples", "map_seeds", "timed"]
+__all__ = ["map_examples", "map_seeds", "shown", "timed"]
 
 T = TypeVar("T")
 
-
-def evenly_spaced(data: Any, n: int) -> Any:
-    """At most n examples from all of the data, because files may be sorted by class, or run through them in turn.
-
-    The data are cut into n stretches, and one example is drawn from each, the same in every call: even spacing of
-    sorted data, without the bias of a fixed step, which meets the same classes of periodic data again and again.
-
-    Args:
-        data: `[m, ...]`.
-        n: how many; all of them if there are fewer.
-
-    Returns:
-        `[min(n, m), ...]`, in their order.
-
-    >>> evenly_spaced(jnp.arange(10), 3).shape, evenly_spaced(jnp.arange(3), 10).tolist()
-    ((3,), [0, 1, 2])
-    """
-    n = min(n, len(data))
-    edges = np.arange(n + 1) * len(data) // max(n, 1)
-    return data[np.random.default_rng(0).integers(edges[:-1], edges[1:])]
+BATCH_SIZE = 100
+"""Examples at once, in memory."""
 
 
 def map_examples(
-    fn: Callable[..., Any], key: PRNGKeyArray, data: PyTree[Array], *, batch_size: int = 100
+    fn: Callable[..., Any], key: PRNGKeyArray, data: PyTree[Array], *, batch_size: int = BATCH_SIZE
 ) -> Any:
     """`fn(key_i, example_i)` for every example, in batches that fit in memory.
 
@@ -59,7 +44,12 @@ def map_examples(
 
 
 def map_seeds(
-    fn: Callable[..., Any], params: PyTree[Array], keys: Key[Array, " s"], data: PyTree[Array]
+    fn: Callable[..., Any],
+    params: PyTree[Array],
+    keys: Key[Array, " s"],
+    data: PyTree[Array],
+    *,
+    doing: str | None = None,
 ) -> Any:
     """`fn(params_s, key_i, example_i)` for every seed and every example, compiled.
 
@@ -68,6 +58,7 @@ def map_seeds(
         params: every leaf with a leading axis of seeds.
         keys: one per seed, `[s]`.
         data: arrays `[n, ...]` all seeds share.
+        doing: in words; where given, the work goes in parts of 1,000 examples and its progress is shown.
 
     Returns:
         The results, `[s, n, ...]`.
@@ -76,8 +67,51 @@ def map_seeds(
     >>> map_seeds(lambda p, key, x: p * x, jnp.array([1.0, 2.0]), keys, jnp.arange(3.0)).tolist()
     [[0.0, 1.0, 2.0], [0.0, 2.0, 4.0]]
     """
-    one_seed = lambda params, key, data: map_examples(partial(fn, params), key, data)
-    return jax.jit(jax.vmap(one_seed, (0, 0, None)))(params, keys, data)
+    n = jax.tree.leaves(data)[0].shape[0]
+    part = n if doing is None else min(n, 1000)
+
+    @jax.jit
+    def of_part(params: PyTree[Array], keys: Key[Array, "s n"], data: PyTree[Array]) -> Any:
+        one_example = lambda params, pair: fn(params, *pair)
+        one_seed = lambda params, keys, data: jax.lax.map(
+            partial(one_example, params), (keys, data), batch_size=BATCH_SIZE
+        )
+        return jax.vmap(one_seed, (0, 0, None))(params, keys, data)
+
+    example_keys = jax.vmap(lambda key: jax.random.split(key, n))(keys)
+    results = []
+    for begin in shown(range(0, n, part), doing):
+        # The last part begins earlier, so that all have one shape and one program; what it repeats is cut off.
+        first = min(begin, n - part)
+        rows = jax.tree.map(lambda leaf, first=first: leaf[first : first + part], data)
+        result = jax.block_until_ready(of_part(params, example_keys[:, first : first + part], rows))
+        results.append(jax.tree.map(lambda leaf, cut=begin - first: leaf[:, cut:], result))
+    return jax.tree.map(lambda *parts: jnp.concatenate(parts, axis=1), *results)
+
+
+def shown(parts: Sequence[T], doing: str | None) -> Iterator[T]:
+    """The parts of a piece of work one by one, with a bar on a terminal and else a line every ten seconds.
+
+    Args:
+        parts: what there is to do.
+        doing: in words; None shows nothing.
+
+    Yields:
+        Each part.
+
+    >>> list(shown([1, 2], None))
+    [1, 2]
+    """
+    if doing is None or sys.stderr.isatty():
+        console = rich.console.Console(stderr=True)
+        yield from rich.progress.track(parts, doing or "", console=console, disable=doing is None)
+        return
+    told = time.monotonic()
+    for number, part in enumerate(parts):
+        if time.monotonic() - told > 10:
+            print(f"{doing}: {number} of {len(parts)} parts", flush=True)
+            told = time.monotonic()
+        yield part
 
 
 def timed(fn: Callable[..., T], *args: Any) -> tuple[T, float]:

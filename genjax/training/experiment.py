@@ -14,9 +14,9 @@ import optax
 from jaxtyping import Array, Key, PRNGKeyArray, PyTree
 
 from genjax.batching import expectation
-from genjax.data.dataset import Dataset
+from genjax.data.dataset import Dataset, evenly_spaced
 from genjax.training.driver import start, train
-from genjax.training.evaluate import evenly_spaced, map_examples
+from genjax.training.evaluate import map_examples
 from genjax.training.model import Model
 from genjax.training.options import Options
 from genjax.training.run import RunFolder

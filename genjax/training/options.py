@@ -90,7 +90,7 @@ class Options:
     """Validations without improvement before training stops; by default it never does."""
     checkpoint_seconds: NonNegative = 60.0
     """Seconds between checkpoints."""
-    test_examples: Count | None = None
+    test_examples: Annotated[int, Bounds(10, LARGEST)] | None = None
     """Test examples that are measured, drawn from all of them; by default all."""
     tensorboard: bool = False
     """Also write TensorBoard events (needs the tensorboard extra)."""

@@ -231,7 +231,7 @@ def provenance() -> dict[str, Any]:
         "versions": _versions(),
         "device": jax.devices()[0].device_kind,
         "num_devices": jax.device_count(),
-        "x64": bool(jax.config.jax_enable_x64),
+        "x64": jax.numpy.result_type(float).itemsize == 8,
         "settings": {
             name: value
             for name, value in sorted(os.environ.items())

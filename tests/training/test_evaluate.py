@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from genjax.training import evenly_spaced, timed
+from genjax.data import evenly_spaced
+from genjax.training import timed
 
 
 def test_chosen_examples_have_the_classes_of_the_data_sorted_or_in_turn():
