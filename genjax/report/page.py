@@ -19,7 +19,7 @@ IN_WORDS = {
 
 
 def publish(folder: RunFolder, summary: Summary, pictures: Sequence[Picture]) -> None:
-    """Write `summary.json`, the pictures and `report.html` into a run folder, and print the likelihoods.
+    """Write `summary.json`, the pictures and `report.html` into a run folder and free it; print the likelihoods.
 
     Args:
         folder: of the run.
@@ -31,6 +31,7 @@ def publish(folder: RunFolder, summary: Summary, pictures: Sequence[Picture]) ->
         for name, content in picture.files().items():
             folder.write_bytes(name, content)
     folder.write_text("report.html", page(summary, pictures))
+    folder.release()
     for heading, name, row in summary.rows:
         if heading in ("Likelihood", "Quality", "Controls"):
             over = f" (± {row.test_error:.2g} over test examples)" if row.test_error else ""

@@ -129,7 +129,11 @@ class Checkpoints:
         }
         expected = {f"{part}{name}": _form(array) for part in like for name, array in _named(like[part])}
         _compare({name: form for name, (form, _) in saved.items()}, expected)
-        trees = _trees(ocp.load_checkpointables(str(folder), _leaves(like)), like)
+        try:
+            trees = _trees(ocp.load_checkpointables(str(folder), _leaves(like)), like)
+        except Exception as error:  # another version of Orbax; it has no common base of what it raises
+            first_line = (str(error).splitlines() or [type(error).__name__])[0][:200]
+            raise _Unusable(f"not readable ({first_line})") from error
         found = {f"{part}{name}": entry for part in like for name, entry in _checksums(trees[part]).items()}
         if (changed := _changed(saved, found)) is not None:
             raise _Unusable(f"damaged ({changed} fails its checksum)")
@@ -164,10 +168,13 @@ def _read_record(folder: Path) -> dict[str, Any]:
         record, checksum = content["record"], content["checksum"]
     except FileNotFoundError as error:
         raise _Unusable("unfinished (it has no record)") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise _Unusable("damaged (its record cannot be read)") from error
     if checksum != _checksum(record):
         raise _Unusable("damaged (its record fails its checksum)")
+    forms = {"run": str, "step": int, "arrays": dict, "files": dict}
+    if not isinstance(record, dict) or not all(isinstance(record.get(name), forms[name]) for name in forms):
+        raise _Unusable("damaged (its record is none)")
     return record
 
 

@@ -51,30 +51,29 @@ class RunFolder:
             data: the data set; its checksums go into the provenance.
 
         Raises:
+            UsageError: another process holds the folder.
             RunError: the folder holds something already, or cannot be written.
         """
         path = Path(path)
+        content = {
+            "id": secrets.token_hex(8),
+            "family": family,
+            "config": dataclasses.asdict(config),
+            "data": data.spec._asdict(),
+            "provenance": provenance() | {"data": data.checksums()},
+        }
         try:
             path.mkdir(parents=True, exist_ok=True)
-            if not (path / lock.NAME).exists():  # no run was ever here: leave the folder as it is
-                _refuse_files(path)
-            run = cls(path, Lock.acquire(path))
-            if (path / "config.json").exists():
-                raise RunError(
-                    f"{path} already holds a run; --resume goes on with it, another --out begins anew"
-                )
-            _refuse_files(path)
-            content = {
-                "id": secrets.token_hex(8),
-                "family": family,
-                "config": dataclasses.asdict(config),
-                "data": data.spec._asdict(),
-                "provenance": provenance() | {"data": data.checksums()},
-            }
-            run.write_json("config.json", content)
+            held = Lock.acquire(path)
+            try:
+                _refuse_used(path)
+                cls(path).write_json("config.json", content)
+            except BaseException:
+                del held  # what a traceback refers to would stay locked
+                raise
         except OSError as error:
             raise RunError(f"cannot write to {path}: {error.strerror}; choose another --out") from error
-        return run
+        return cls(path, held)
 
     @classmethod
     def reopen(
@@ -90,15 +89,17 @@ class RunFolder:
             free: names of fields that may differ.
 
         Raises:
-            UsageError: there is no run, or the configuration or the data differ; the fields are named.
-            RunError: the folder is in use or cannot be written, or `config.json` is damaged.
+            UsageError: there is no run, another process holds it, or the configuration or the data differ; the fields
+                are named.
+            RunError: the folder cannot be written, or `config.json` is damaged.
         """
         run = cls(Path(path))
-        content = run.read_json("config.json")
+        run.read_json("config.json")  # a lock would leave a file where there is no run
         try:
             run = cls(run.path, Lock.acquire(run.path))
         except OSError as error:
             raise RunError(f"cannot write to {path}: {error.strerror}") from error
+        content = run.read_json("config.json")
         try:
             saved = content["config"] | {"family": content["family"]}
             checksums, versions = content["provenance"]["data"], content["provenance"]["versions"]
@@ -115,8 +116,12 @@ class RunFolder:
         return run
 
     def identity(self, name: str = "") -> str:
-        """What tells the checkpoints of a model of this run from all others: the run's id, and the model's name."""
-        return f"{self.read_json('config.json').get('id', '')} {name}".strip()
+        """What tells the checkpoints of a model of this run from all others: the run's id, and the model's name.
+
+        A folder without `config.json`, which `create` did not make, has no id.
+        """
+        known = (self.path / "config.json").exists()
+        return f"{self.read_json('config.json').get('id', '') if known else ''} {name}".strip()
 
     def read_json(self, name: str) -> dict[str, Any]:
         """Read a file of the run.
@@ -139,11 +144,16 @@ class RunFolder:
         """Where the checkpoints of a model lie; `name` tells several models of one run apart."""
         return self.path / (f"checkpoints-{name}" if name else "checkpoints")
 
+    def release(self) -> None:
+        """Let other processes write in the folder: the run has ended."""
+        if self.lock is not None:
+            self.lock.release()
+
     def discard_unbegun(self) -> None:
         """Remove what `create` made where nothing was measured yet, so that the same command can run again."""
         if not (self.path / "metrics.jsonl").exists():
-            for name in ("config.json", lock.NAME):
-                (self.path / name).unlink(missing_ok=True)
+            (self.path / "config.json").unlink(missing_ok=True)
+            self.release()
             for folder in (*sorted(self.path.glob("**/"), reverse=True), self.path):
                 with contextlib.suppress(OSError):  # not empty: it was there before
                     folder.rmdir()
@@ -206,10 +216,13 @@ class RunFolder:
         return records
 
 
-def _refuse_files(path: Path) -> None:
+def _refuse_used(path: Path) -> None:
     there = sorted(entry.name for entry in path.iterdir() if entry.name != lock.NAME)
-    if there and "config.json" not in there:
-        raise RunError(f"{path} holds files that are no run's ({there[0]}); choose another --out")
+    if "config.json" in there:
+        raise RunError(f"{path} already holds a run; --resume goes on with it, another --out begins anew")
+    if there:
+        some = ", ".join(there[:3]) + (", …" if len(there) > 3 else "")
+        raise RunError(f"{path} already holds files that are no run's ({some}); choose another --out")
 
 
 def _record(line: bytes) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import rich.progress
 from genjax.faults import Interrupted, NonFiniteError
 from genjax.training.checkpoints import Checkpoints
 from genjax.training.driver import Progress
+from genjax.training.lock import Lock
 from genjax.training.run import RunFolder
 
 __all__ = ["Session"]
@@ -65,6 +66,7 @@ class Session(contextlib.AbstractContextManager):
             self._events = SummaryWriter(str(run.path / "tensorboard" / name))
 
     def __enter__(self) -> "Session":
+        self._lock = Lock.acquire(self.run.path)  # shared with the run's own
         self._previous = {s: signal.signal(s, self._note) for s in (signal.SIGINT, signal.SIGTERM)}
         self._bar.start()
         return self

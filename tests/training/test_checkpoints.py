@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import re
+import shutil
 import signal
 from dataclasses import dataclass
 from functools import partial
@@ -68,7 +70,8 @@ def test_a_flipped_byte_is_found_and_the_checkpoint_before_is_used(saved, capsys
     step, tree = restore(saved, TREE)
     assert step == 2
     assert_same_bits(tree["n"], jnp.array(9))
-    assert "checkpoint 3 is damaged and passed over" in capsys.readouterr().err
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(r".*: checkpoint 3 is damaged \(.* fails its checksum\) and passed over", line)
 
 
 def test_numbers_that_read_well_but_are_wrong_are_found_by_their_checksum(tmp_path, capsys, monkeypatch):
@@ -82,9 +85,8 @@ def test_numbers_that_read_well_but_are_wrong_are_found_by_their_checksum(tmp_pa
     step, tree = restore(tmp_path / "checkpoints", TREE)
     assert step == 1
     assert_same_bits(tree, TREE)
-    assert (
-        "checkpoint 2 is damaged and passed over: params['w'] fails its checksum" in capsys.readouterr().err
-    )
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("checkpoint 2 is damaged (params['w'] fails its checksum) and passed over")
 
 
 def test_a_checkpoint_of_another_model_is_refused_by_name(saved):
@@ -92,6 +94,38 @@ def test_a_checkpoint_of_another_model_is_refused_by_name(saved):
         restore(saved, TREE | {"w": jnp.zeros(10)})
     with pytest.raises(RunError, match=r"\['extra'\] is absent there"):
         restore(saved, TREE | {"extra": jnp.zeros(1)})
+
+
+@pytest.mark.parametrize("name", ["other", "ours vae"])
+def test_a_checkpoint_of_another_run_or_model_is_passed_over(name, tmp_path, capsys):
+    for run, steps in (("ours", (5,)), (name, (1,))):
+        with contextlib.closing(Checkpoints(tmp_path / run, run=run)) as checkpoints:
+            for step in steps:
+                checkpoints.save(step, {"params": TREE})
+    shutil.copytree(tmp_path / "ours" / "5", tmp_path / name / "5")
+    with contextlib.closing(Checkpoints(tmp_path / name, run=name)) as checkpoints:
+        assert checkpoints.restore({"params": TREE})[0] == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("checkpoint 5 is of another run (ours) and passed over")
+
+
+def test_a_checkpoint_under_the_name_of_another_step_is_passed_over(saved, capsys):
+    (saved / "3").rename(saved / "9")
+    assert restore(saved, TREE)[0] == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("checkpoint 9 is the one of step 3 under another name and passed over")
+
+
+def test_a_damaged_checkpoint_is_replaced_when_its_step_comes_again(saved, capsys):
+    (saved / "3" / "params" / "manifest.ocdbt").unlink()
+    with contextlib.closing(Checkpoints(saved)) as checkpoints:
+        step, trees = checkpoints.restore({"params": TREE})
+        assert step == 2
+        checkpoints.save(3, {"params": trees["params"] | {"n": jnp.array(33)}})
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    step, tree = restore(saved, TREE)
+    assert (step, int(tree["n"])) == (3, 33)
+    assert capsys.readouterr().err == ""
 
 
 def test_one_tree_is_restored_without_the_others(saved):

@@ -48,17 +48,17 @@ def test_an_unwritable_folder_is_one_clear_line(tmp_path, capsys):
 
 def test_another_configuration_is_named_and_nothing_there_is_usage(tmp_path):
     RunFolder.create(tmp_path / "run", "vae", Config(), DATA)
-    assert RunFolder.reopen(tmp_path / "run", "vae", Config(), free=()).path == tmp_path / "run"
+    assert RunFolder.reopen(tmp_path / "run", "vae", Config(), DATA, free=()).path == tmp_path / "run"
     with pytest.raises(UsageError, match="steps was 3 and is 4"):
-        RunFolder.reopen(tmp_path / "run", "vae", Config(4), free=())
-    RunFolder.reopen(tmp_path / "run", "vae", Config(4), free=("steps",))
+        RunFolder.reopen(tmp_path / "run", "vae", Config(4), DATA, free=())
+    RunFolder.reopen(tmp_path / "run", "vae", Config(4), DATA, free=("steps",))
     with pytest.raises(UsageError, match="family was vae and is flow"):
-        RunFolder.reopen(tmp_path / "run", "flow", Config(), free=())
+        RunFolder.reopen(tmp_path / "run", "flow", Config(), DATA, free=())
     with pytest.raises(UsageError, match=r"there is no run in .*: config.json is missing"):
-        RunFolder.reopen(tmp_path / "other", "vae", Config(), free=())
+        RunFolder.reopen(tmp_path / "other", "vae", Config(), DATA, free=())
     (tmp_path / "run" / "config.json").write_text("{")
     with pytest.raises(RunError, match="cannot read"):
-        RunFolder.reopen(tmp_path / "run", "vae", Config(), free=())
+        RunFolder.reopen(tmp_path / "run", "vae", Config(), DATA, free=())
 
 
 @pytest.mark.parametrize(
