@@ -1,11 +1,12 @@
 """Measure training steps per second of a VAE: genjax beside a PyTorch loop written for speed, on 2 CPU threads.
 
-    python experiments/benchmarks/torch_vae.py                          # two minutes
-    python experiments/benchmarks/torch_vae.py --out torch_vae.json
-    python experiments/benchmarks/torch_vae.py --rounds 1 --steps 20    # a tiny run, in seconds
+    python -m experiments.benchmarks.torch_vae                          # two minutes
+    python -m experiments.benchmarks.torch_vae --out torch_vae.json
+    python -m experiments.benchmarks.torch_vae --rounds 1 --steps 20    # a tiny run, in seconds
 
 All sides train the same networks on the same random grey images, binarised anew at each step, and take turns in one
-process a case. PyTorch is measured on two threads and on one; genjax on two for the large case and on one for the
+process per case. The matrix products of a step, alone, take turns too: the ratio to their rate says how well a step
+uses the machine. PyTorch is measured on two threads and on one; genjax on two for the large case and on one for the
 small case, whose kernels of microseconds lose more by being handed between threads than a second core gains
 (`NPROC=1` does the same for a script). Run it on an idle machine: other work slows the sides unequally. PyTorch is no
 dependency of genjax: `pip install torch`.
@@ -13,19 +14,17 @@ dependency of genjax: `pip install torch`.
 
 import json
 import os
-import platform
-import statistics
-import time
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from importlib import metadata, util
+from importlib import util
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import tyro
+
+from experiments.benchmarks.turns import Side, header, measure, summarise
 
 THREADS = 2
 NUM_EXAMPLES = 10_000
@@ -65,9 +64,6 @@ class Case(NamedTuple):
 
 
 CASES = {"large": Case(784, 400, 20, 128, 1, THREADS), "small": Case(64, 64, 8, 64, 10, 1)}
-
-Side = Callable[[int], float]
-"""`side(num_steps)` trains on and returns the loss of the last step, so that all work is done when it returns."""
 
 
 def genjax_side(case: Case, data: Any) -> Side:
@@ -155,31 +151,28 @@ def torch_side(case: Case, data: Any, *, threads: int = THREADS, compiled: bool 
     return side
 
 
-def measure(sides: dict[str, Side], num_steps: int, rounds: int) -> dict[str, list[float]]:
-    """Steps per second of every side in every round, the sides taking turns."""
-    rates: dict[str, list[float]] = {name: [] for name in sides}
-    for side in sides.values():
-        side(num_steps)
-    for _ in range(rounds):
-        for name, side in sides.items():
-            started = time.perf_counter()
-            side(num_steps)
-            rates[name].append(num_steps / (time.perf_counter() - started))
-    return rates
+def products_side(case: Case) -> Side:
+    """The matrix products of one training step, forward and backward, and nothing else."""
+    import jax
+    import jax.numpy as jnp
 
+    n, d, h, k = case.batch_size, case.dims, case.hidden, case.latents
+    layers = [(d, h), (h, 2 * k), (k, h), (h, d)]
+    forward = [(n, i, o) for i, o in layers]
+    of_weights = [(i, n, o) for i, o in layers]
+    of_inputs = [(n, o, i) for i, o in layers[1:]]  # no gradient is needed in the data
+    factors = [(jnp.ones((a, b)), jnp.ones((b, c))) for a, b, c in forward + of_weights + of_inputs]
 
-def summarise(rates: dict[str, list[float]]) -> dict[str, dict[str, float]]:
-    """Median rate of every side, and the ratio of genjax to it, round by round."""
-    summary = {}
-    for name, values in rates.items():
-        ratios = [ours / theirs for ours, theirs in zip(rates["genjax"], values, strict=True)]
-        summary[name] = {
-            "steps_per_second": statistics.median(values),
-            "ratio": statistics.median(ratios),
-            "ratio_min": min(ratios),
-            "ratio_max": max(ratios),
-        }
-    return summary
+    @jax.jit
+    def run(factors, num_steps):
+        def step(i, carried):
+            # Each step's factors depend on the step before, or a compiler would compute the products once.
+            products = [a.at[0, 0].add(carried) @ b for a, b in factors]
+            return sum(product[0, 0] for product in products) * 1e-9
+
+        return jax.lax.fori_loop(0, num_steps, step, jnp.zeros(()))
+
+    return lambda num_steps: float(run(factors, num_steps))
 
 
 def run_case(case: Case, config: Config) -> dict[str, list[float]]:
@@ -198,6 +191,7 @@ def run_case(case: Case, config: Config) -> dict[str, list[float]]:
         "genjax": genjax_side(case, data),
         "torch": torch_side(case, data),
         "torch, 1 thread": torch_side(case, data, threads=1),
+        "products alone": products_side(case),
     }
     if config.compile:
         sides["torch.compile"] = torch_side(case, data, compiled=True)
@@ -209,18 +203,8 @@ def main(config: Config) -> None:
         raise SystemExit("torch_vae.py: --rounds and --steps must be at least 1")
     if util.find_spec("torch") is None:
         raise SystemExit("torch_vae.py: PyTorch is missing; install it with `pip install torch`")
-    load = os.getloadavg()[0]  # before this script adds its own
-    versions = {name: metadata.version(name) for name in ("jax", "flax", "optax", "torch", "numpy")}
-    results: dict[str, Any] = {
-        "schema_version": 2,
-        "versions": {"python": platform.python_version(), **versions},
-        "threads_of_torch": THREADS,
-        "load_average": load,
-        "rounds": config.rounds,
-        "cases": {},
-    }
-    print(", ".join(f"{name} {version}" for name, version in results["versions"].items()))
-    print(f"{THREADS} CPU threads, {config.rounds} rounds, load average before the run {load:.1f}\n")
+    results: dict[str, Any] = header("jax", "flax", "optax", "torch", "numpy")
+    results |= {"schema_version": 3, "threads_of_torch": THREADS, "rounds": config.rounds, "cases": {}}
     print(f"{'case':7}{'side':18}{'steps/s':>9}   genjax's ratio to it: median (min–max)")
     for label, case in CASES.items():
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
