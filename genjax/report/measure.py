@@ -129,6 +129,7 @@ def summarize(
         sections[heading] = Section(sections[heading].text, {**sections[heading].rows, **more})
     content = run.folder.read_json("config.json")
     provenance = content["provenance"] | {
+        "run": content["id"],
         "config": content["config"],
         "num_params": trained.num_params,
         "seeds": seeds,

@@ -178,7 +178,7 @@ def _read_record(folder: Path) -> dict[str, Any]:
     return record
 
 
-def _checksum(record: dict[str, Any]) -> int:
+def _checksum(record: Any) -> int:
     return zlib.crc32(json.dumps(record, sort_keys=True).encode())
 
 

@@ -102,8 +102,8 @@ class RunFolder:
         content = run.read_json("config.json")
         try:
             saved = content["config"] | {"family": content["family"]}
-            checksums, versions = content["provenance"]["data"], content["provenance"]["versions"]
-        except (KeyError, TypeError) as error:
+            checksums, made_by = dict(content["provenance"]["data"]), _made_by(content["provenance"])
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise RunError(f"{run.path / 'config.json'} is not one of a run: {error}") from error
         now = json.loads(json.dumps(_plain(dataclasses.asdict(config) | {"family": family})))
         bound = lambda fields: {name: value for name, value in fields.items() if name not in free}
@@ -111,8 +111,8 @@ class RunFolder:
             raise UsageError(f"the run in {path} has another configuration: {changed}")
         if changed := _changes(checksums, data.checksums()):
             raise UsageError(f"the run in {path} was of other data: the checksum of {changed}")
-        if changed := _changes(versions, _versions()):
-            warn(f"the run in {path} was begun with other versions, and may not go on bit for bit: {changed}")
+        if changed := _changes(made_by, _made_by(provenance())):
+            warn(f"the run in {path} may not go on bit for bit: {changed}")
         return run
 
     def identity(self, name: str = "") -> str:
@@ -134,7 +134,7 @@ class RunFolder:
             content = json.loads((self.path / name).read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise UsageError(f"there is no run in {self.path}: {name} is missing") from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"cannot read {self.path / name}: {error}") from error
         if not isinstance(content, dict):
             raise RunError(f"{self.path / name} is not one of a run: it holds a {type(content).__name__}")
@@ -251,6 +251,11 @@ def provenance() -> dict[str, Any]:
             if name in ("NPROC", "XLA_FLAGS") or name.startswith("JAX_")
         },
     }
+
+
+def _made_by(facts: dict[str, Any]) -> dict[str, Any]:
+    """What of its provenance decides the bits of a run."""
+    return dict(facts["versions"]) | {"x64": facts["x64"], "XLA_FLAGS": facts["settings"].get("XLA_FLAGS")}
 
 
 def _versions() -> dict[str, str]:

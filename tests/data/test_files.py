@@ -232,3 +232,12 @@ def test_every_idx_type_is_read(code, dtype):
 def test_idx_faults_quote_both_sides(content, message):
     with pytest.raises(DataError, match=message):
         read_idx(content)
+
+
+@pytest.mark.parametrize("name", ["bomb", "bomb.gz"])
+def test_a_file_is_read_up_to_a_bound(name, tmp_path, monkeypatch):
+    """A few packed megabytes can hide gigabytes."""
+    monkeypatch.setattr(files, "MOST_BYTES", len(CONTENT) - 1)
+    (tmp_path / name).write_bytes(gzip.compress(CONTENT) if name.endswith(".gz") else CONTENT)
+    with pytest.raises(DataError, match=r"bomb.* holds more than .* Delete .* and load again"):
+        read(tmp_path / name, sha256=SUM)

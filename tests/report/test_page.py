@@ -46,6 +46,9 @@ def summary(rows=ROWS, warnings=("Recall is near zero.",)):
         "versions": {"jax": "0.10.2"},
         "device": "cpu",
         "num_devices": 1,
+        "x64": True,
+        "settings": {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": "--xla_a=1 --xla_b=<2>"},
+        "run": "0123456789abcdef",
         "data": {"train": "f" * 64},
         "config": {"steps": 2000, "batch_size": 128, "hidden": [128, 128]},
         "num_params": 64160,
@@ -162,3 +165,15 @@ def browse(path: Path) -> subprocess.CompletedProcess:
         options += ["--enable-logging=stderr", "--virtual-time-budget=5000", "--dump-dom"]
         line = ["chromium", *options, path.as_uri()]
         return subprocess.run(line, capture_output=True, text=True, timeout=120)
+
+
+def test_all_that_decides_the_numbers_stands_on_the_page():
+    text = page(summary(), pictures())
+    said = (
+        "64-bit",
+        "JAX_PLATFORMS=cpu",
+        "XLA_FLAGS=--xla_a=1 --xla_b=&lt;2&gt;",
+        "f" * 64,
+        "0123456789abcdef",
+    )
+    assert all(fact in text for fact in said)

@@ -96,3 +96,47 @@ def test_json_is_written_whole_and_without_nan(tmp_path):
     run.log({"step": 2})
     assert run.read_log() == [{"step": 1}, {"step": 2}]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.json", "metrics.jsonl"]
+
+
+def test_a_run_goes_on_with_its_own_data_alone(tmp_path):
+    RunFolder.create(tmp_path / "run", "vae", Config(), DATA)
+    other = Dataset("zeros", PIXELS, PIXELS, PIXELS + np.uint8(1), num_levels=2)
+    with pytest.raises(UsageError, match=r"was of other data: the checksum of test was .* and is "):
+        RunFolder.reopen(tmp_path / "run", "vae", Config(), other, free=())
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda facts: facts["versions"].update(jax="0.0.1"), "jax was 0.0.1 and is "),
+        (lambda facts: facts.update(x64=True), "x64 was True and is False"),
+        (lambda facts: facts["settings"].update(XLA_FLAGS="--none"), "XLA_FLAGS was --none and is "),
+    ],
+)
+def test_other_versions_and_settings_are_warned_of_in_one_line(change, words, tmp_path, capsys):
+    run = RunFolder.create(tmp_path / "run", "vae", Config(), DATA)
+    content = run.read_json("config.json")
+    RunFolder.reopen(run.path, "vae", Config(), DATA, free=())
+    assert capsys.readouterr().err == ""
+    change(content["provenance"])
+    run.write_json("config.json", content)
+    RunFolder.reopen(run.path, "vae", Config(), DATA, free=())
+    (line,) = capsys.readouterr().err.splitlines()
+    assert words in line
+
+
+def test_a_torn_last_line_of_the_log_is_dropped_with_a_warning(tmp_path, capsys):
+    run = RunFolder(tmp_path)
+    for step in (1, 2, 3):
+        run.log({"step": step, "loss": [0.5]})
+    whole = (tmp_path / "metrics.jsonl").read_bytes()
+    last = whole.rindex(b"{")
+    for torn in (whole[: last + 1], whole[:-2], whole[:last] + b"\xff\x00", whole[:last] + b"null\n"):
+        (tmp_path / "metrics.jsonl").write_bytes(torn)
+        run.forget_after(9)
+        assert [record["step"] for record in run.read_log()] == [1, 2]
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.endswith("the last line is torn, and dropped")
+    (tmp_path / "metrics.jsonl").write_bytes(b"{\n" + whole)
+    with pytest.raises(RunError, match="line 1, is damaged"):
+        run.read_log()
