@@ -29,6 +29,8 @@ class Case:
         args: arrays with a leading axis of inputs (float64, rounded to float32 before use), or keys, which all share.
         exact: the truth in mpmath, `exact(*args)` of one example in object arrays, where float64 could be wrong in the
             same way; float64 has to agree with it too. Without it the truth is the same code in float64.
+        terms: `terms(*args)` of the stacks: where a sum may cancel, its largest term, for the value and for each
+            gradient, a number or one an input; errors of its round-off are allowed.
         gradient: whether the Jacobian of every output in every float argument is compared.
         exact_gradient: whether `exact` may be differenced, or what to difference instead; False at an edge of the
             domain, where the truth of the gradient is the same code in float64.
@@ -37,6 +39,7 @@ class Case:
     call: Callable[..., Any]
     args: tuple[Any, ...]
     exact: Callable[..., Any] | None = None
+    terms: Callable[..., list[Any]] | None = None
     gradient: bool = True
     exact_gradient: bool | Callable[..., Any] = True
 
@@ -118,12 +121,12 @@ def in_mpmath(case: Case) -> Callable[..., list[np.ndarray]]:
                 continue
             columns = []
             for j in range(a.size):
-                ends = []
+                ends, step = [], STEP * (abs(a.flat[j]) if mpmath.isfinite(a.flat[j]) and a.flat[j] else 1)
                 for sign in (1, -1):
                     moved = np.array(a, object)
-                    moved.flat[j] = moved.flat[j] + sign * STEP
+                    moved.flat[j] = moved.flat[j] + sign * step
                     ends.append(slope_of([*args[:i], moved, *args[i + 1 :]]))
-                columns.append((ends[0] - ends[1]) / (2 * STEP))
+                columns.append((ends[0] - ends[1]) / (2 * step))
             results.append(np.stack(columns, axis=-1))
         return [r.astype(np.float64) for r in results]
 
@@ -156,6 +159,7 @@ def measure(case: Case) -> Result:
     true = truth(*args)
     moved = [truth(*perturbed(args, rng)) for _ in range(NUM_DRAWS)]
     num_numbers, worst, conditioned, faults = 0, 0.0, 0.0, []
+    largest = [0.0] * len(true) if case.terms is None else case.terms(*args)
     runs = [("float32", EPS, [np.asarray(a, np.float64) for a in single])]
     if case.exact is not None:
         runs.append(("float64", 2.0**-52, double(*args)))
@@ -163,6 +167,7 @@ def measure(case: Case) -> Result:
         for part, (a, t) in enumerate(zip(actual, true, strict=name == "float32")):
             with np.errstate(invalid="ignore"):
                 change = np.max([np.abs(m[part] - t) for m in moved], axis=0) * (eps / EPS)
+            change += eps * np.reshape(largest[part], (-1,) + (1,) * (t.ndim - 1))
             relative, scaled, bad = compare(a, t, change, BAR * eps / EPS)
             where = "value" if part == 0 else f"gradient {part - 1}"
             for index in zip(*np.nonzero(bad), strict=True):

@@ -61,18 +61,18 @@ def js(kl):
     return lambda p, q: (kl(p, (p + q) / 2) + kl(q, (p + q) / 2)) / 2
 
 
-def near(p, relative):
-    q = np.asarray(p) * (1 + relative * np.array([1.0, -1.0, 0.5])[: len(p)])
-    return q / q.sum()
+def whole(*shares):
+    """Probabilities in units of 2⁻²³, so that they sum to 1 in float32 as they do in float64."""
+    return np.array([*shares, 2**23 - sum(shares)]) / 2**23
 
 
-P = [0.2, 0.3, 0.5]
+P = whole(2 * 2**20, 3 * 2**20)
 INNER_PAIRS = stack(
-    *[(P, near(P, r)) for r in (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 0.1, 0.4)],
-    ([1 - 2e-6, 1e-6, 1e-6], [1 - 3e-6, 2e-6, 1e-6]),
-    ([1 - 1e-6, 1e-6, 1e-30], [1e-6, 1 - 1e-6, 1e-20]),
-    ([0.5, 0.5, 1e-30], [0.25, 0.25, 0.5]),
-    ([0.9, 0.05, 0.05], [1e-8, 0.5, 0.5]),
+    *[(P, whole(2 * 2**20 + k, 3 * 2**20 - 2 * k)) for k in (1, 10, 1000, 10**5, 10**6, -1, -1000)],
+    (whole(8, 8), whole(16, 9)),
+    (whole(2**23 - 8, 8) + [0, 0, 1e-30], whole(8, 2**23 - 8) + [0, 0, 1e-20]),
+    (whole(2**22, 2**22) + [0, 0, 1e-30], whole(2**21, 2**21)),
+    (whole(7 * 2**20, 2**19), whole(1, 2**22)),
 )
 EDGE_PAIRS = stack(
     ([1.0, 0.0, 0.0], [0.5, 0.5, 0.0]),
@@ -147,7 +147,8 @@ CASES = {
         Case(
             lambda x, m, s, n=n: densities.discretized_logistic_log_prob(jax.lax.stop_gradient(x), m, s, num_levels=n),
             product(levels(n, *which), [0.0, 1.0, -1.0, 0.2, 3.0, 30.0], [-30.0, -10.0, -7.0, -3.0, 0.0, 3.0, 7.0, 30.0]),
-            lambda x, m, s, n=n: discretized_logistic(x if isinstance(x, mpmath.mpf) else x, m, s, n),
+            lambda x, m, s, n=n: discretized_logistic(x, m, s, n),
+            terms=lambda x, m, s: [1.0, 0.0, np.exp(-s), 1.0],
             exact_gradient=False,
         )
         for n, which in ((256, (0, 1, 128, 200, 254, 255)), (2, (0, 1)), (1000, (0, 500, 999)))
@@ -157,6 +158,7 @@ CASES = {
             lambda x, l, m, s: densities.discretized_logistic_mixture_log_prob(jax.lax.stop_gradient(x), l, m, s),
             stack(*[(x, [0.0, l], [0.3, m], [-3.0, s]) for x in levels(256, 0, 100, 255) for l in (-100.0, 0.0, 30.0) for m in (-0.5, 3.0) for s in (-7.0, 2.0)]),
             lambda x, l, m, s: log_sum_exp(log_softmax(l) + np.array([discretized_logistic(x, a, b, 256) for a, b in zip(m, s)], object)),
+            terms=lambda x, l, m, s: [1.0, 0.0, 1.0, np.exp(-s).max(1), 1.0],
             exact_gradient=False,
         )
     ],
@@ -165,6 +167,7 @@ CASES = {
             lambda x, l, m, v: densities.mixture_log_prob(densities.normal_log_prob, x, l, m, v),
             stack(*[(x, [0.0, l], [-1.0, 1.0], [0.0, v]) for x in (0.0, 1.0, 30.0, -300.0) for l in (-100.0, -1e-6, 30.0, -np.inf) for v in (-10.0, 0.0, 10.0)]),
             lambda x, l, m, v: log_sum_exp(log_softmax(l) + np.array([normal_log_prob(x, a, b) for a, b in zip(m, v)], object)),
+            terms=lambda x, l, m, v: [1.0, (np.abs(x[:, None] - m) * np.exp(-v)).max(1), 1.0, 0.0, 1.0],
         )
     ],
     "genjax.divergences.kl_standard_normal": [
@@ -190,6 +193,8 @@ CASES = {
             lambda m, a, n, b: divergences.gaussian_frechet_distance(m, (a + a.T) / 2, n, (b + b.T) / 2),
             COVARIANCES,
             frechet,
+            # The gradient I − T of matrices of condition 1e4.
+            terms=lambda m, a, n, b: [0.0, 0.0, np.linalg.cond(a), 0.0, np.linalg.cond(b)],
             exact_gradient=False,
         )
     ],
@@ -209,6 +214,7 @@ CASES = {
         Case(
             lambda a, x: transport.carry(lambda x, t: a * jnp.sin(x), x, start=0.0, end=1.0, num_steps=16)[:2],
             stack(*[(a, [1e-6, x]) for a in (-5.0, 1e-6, 2.0) for x in (0.1, 3.0)]),
+            terms=lambda a, x: [1.0, 1.0, 1.0],
         )
     ],
     "genjax.transport.divergence": [
@@ -218,7 +224,6 @@ CASES = {
             lambda a, x, t: a * t * np.sum(np.frompyfunc(mpmath.cos, 1, 1)(x)),
         )
     ],
-    "genjax.structures.Bound": [],
 }
 
 EXEMPT = {
