@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV := $(if $(filter python3,$(PYTHON)),.venv,.venv-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-all check setup clean
+.PHONY: help demo test test-all audit check setup clean
 
 help:
 	@echo "make demo      train on real digits, write runs/demo/report.html and summary.json"
 	@echo "make test      run the tests (make test PYTHON=python3.12 for another Python)"
 	@echo "make test-all  run the slow tests too, with optimised programs"
+	@echo "make audit     the worst float32 error of every function, value and gradient, against exact values"
 	@echo "make check     formatter, linter, type checker and the floors of the house"
 	@echo "make clean     remove the environments and caches; runs/ stays"
 
@@ -28,6 +29,9 @@ test: setup
 
 test-all: setup
 	XLA_FLAGS="$(XLA_FLAGS)" $(BIN)/python -m pytest -q -n 2 -m "slow or not slow"
+
+audit: setup
+	$(BIN)/python -m tests.audit
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -151,12 +151,15 @@ def continuous_bernoulli_log_prob(
     check_not_nan(x=x, logits=logits)
     inside = (x >= 0) & (x <= 1)
     check_values("x", x, inside, "lie in [0, 1]")
-    # The constant combines to log p = (x − ½) ℓ − log(sinh(ℓ/2) / (ℓ/2)): a series near ℓ = 0, and away
-    # from it a form that measures x from the nearer end and so does not cancel.
-    small = jnp.abs(logits) < 0.1
+    # The constant combines to log p = (x − ½) ℓ − log(sinh(u) / u), u = ℓ/2: near 0 by the series of the quotient less
+    # 1, whose terms are all positive, and away from it by a form that measures x from the nearer end.
+    small = jnp.abs(logits) < 2
     u2 = jnp.where(small, logits / 2, 0.0) ** 2
-    near = (x - 0.5) * logits - u2 * (1 / 6 - u2 * (1 / 180 - u2 / 2835))
-    a = jnp.abs(jnp.where(small, 1.0, logits))
+    excess = jnp.ones_like(u2)
+    for n in range(9, 1, -1):  # u²/3! (1 + u²/(4·5) (1 + u²/(6·7) (1 + …))), in full in float64
+        excess = 1 + u2 / (2 * n * (2 * n + 1)) * excess
+    near = (x - 0.5) * logits - jnp.log1p(u2 / 6 * excess)
+    a = jnp.abs(jnp.where(small, 2.0, logits))
     distance = jnp.where(logits > 0, 1 - x, x)
     far = jnp.log(a) - a * distance - jnp.log(-jnp.expm1(-a))
     return _valid_sum(inside, jnp.where(small, near, far))

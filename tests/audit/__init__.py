@@ -1,0 +1,31 @@
+"""The worst float32 errors of everything public on floors 0 to 2, value and gradient: `python -m tests.audit`.
+
+Every row of the registry is a case, with its inputs there; the files of this folder add the inputs that hurt, and
+truths that share no code with the library. `EXEMPT` are names without arithmetic of their own.
+"""
+
+import numpy as np
+
+from ..registry import ROWS
+from ..test_registry import PUBLIC, is_float
+from . import autoregressive, energy, flow, foundations, metrics, oracles, vae
+from .case import Case
+
+FAMILIES = (foundations, vae, flow, autoregressive, energy, metrics, oracles)
+
+
+def _of_registry(row) -> Case:
+    args = tuple(np.asarray(a)[None] if is_float(a) else a for a in row.args)
+    return Case(row.call, args, gradient=row.gradient != "none")
+
+
+EXEMPT = {name: reason for family in FAMILIES for name, reason in family.EXEMPT.items()}
+CASES = {name: [_of_registry(row)] for name, row in ROWS.items()}
+for _family in FAMILIES:
+    for _name, _cases in _family.CASES.items():
+        CASES.setdefault(_name, []).extend(_cases)
+
+
+def missing() -> set[str]:
+    """The public names that are neither audited nor exempt."""
+    return set(PUBLIC) - set(CASES) - set(EXEMPT)

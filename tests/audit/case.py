@@ -1,0 +1,199 @@
+"""One audit of a function: its inputs, the truth, and how far float32 lies from it."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
+
+import jax
+import jax.numpy as jnp
+import mpmath
+import numpy as np
+
+EPS = 2.0**-23
+BAR = 1e-5  # the relative error allowed
+FACTOR = 4  # times the change of the truth when every input moves by one unit in its last place
+NUM_DRAWS = 8
+TINY = 1e-37  # below it float32 has no digits to be wrong in
+mpmath.mp.dps = 80
+STEP = mpmath.mpf(10) ** -25
+
+
+@dataclass(frozen=True)
+class Case:
+    """Many inputs of one public function.
+
+    Args:
+        call: a function of arrays alone, one example.
+        args: arrays with a leading axis of inputs (float64, rounded to float32 before use), or keys, which all share.
+        exact: the truth in mpmath, `exact(*args)` of one example in object arrays, where float64 could be wrong in the
+            same way; float64 has to agree with it too. Without it the truth is the same code in float64.
+        terms: `terms(*args)` of the stacks: where a sum may cancel, its largest term, for the value and for each
+            gradient, a number or one an input; errors of its round-off are allowed.
+        gradient: whether the Jacobian of every output in every float argument is compared.
+        exact_gradient: whether `exact` may be differenced, or what to difference instead; False at an edge of the
+            domain, where the truth of the gradient is the same code in float64.
+    """
+
+    call: Callable[..., Any]
+    args: tuple[Any, ...]
+    exact: Callable[..., Any] | None = None
+    terms: Callable[..., list[Any]] | None = None
+    gradient: bool = True
+    exact_gradient: bool | Callable[..., Any] = True
+
+
+@dataclass(frozen=True)
+class Result:
+    """The worst of one case: relative errors, and errors in units of what round-off in the inputs explains."""
+
+    num_numbers: int
+    relative: float  # where the bar of BAR decides
+    conditioned: float  # where the condition number decides: at most FACTOR
+    faults: list[str]
+
+
+def is_float(a: Any) -> bool:
+    return isinstance(a, np.ndarray) and a.dtype == np.float64
+
+
+def rounded(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(a.astype(np.float32).astype(np.float64) if is_float(a) else a for a in args)
+
+
+def flat(outputs: Any) -> jax.Array:
+    """Every output as one vector; counts and decisions are numbers too."""
+    return jnp.concatenate([jnp.ravel(jnp.asarray(a)).astype(float) for a in jax.tree.leaves(outputs)])
+
+
+def program(case: Case) -> Callable[..., list[jax.Array]]:
+    """The value of every input and, for each float argument, the Jacobian."""
+    positions = tuple(i for i, a in enumerate(case.args) if is_float(a)) if case.gradient else ()
+    axes = tuple(0 if isinstance(a, np.ndarray) else None for a in case.args)
+    call = lambda *args: flat(case.call(*args))
+
+    def one(*args):
+        value = call(*args)
+        jacobian = jax.jacrev(call, positions)(*args) if positions else ()
+        return [value, *(jnp.reshape(j, (value.size, -1)) for j in jacobian)]
+
+    return jax.jit(jax.vmap(one, axes))
+
+
+def float32_draws() -> ExitStack:
+    """A key draws other numbers in float64 than in float32: here it draws those of float32."""
+    stack = ExitStack()
+    for name in ("normal", "uniform", "rademacher"):
+        draw = getattr(jax.random, name)
+        cast = lambda key, shape=(), dtype=float, draw=draw: draw(key, shape, jnp.float32).astype(dtype)
+        stack.enter_context(patch.object(jax.random, name, cast))
+    for name in ("bernoulli", "categorical"):
+        draw = getattr(jax.random, name)
+        cast = lambda key, p, *shape, draw=draw, **options: draw(key, jnp.float32(p), *shape, **options)
+        stack.enter_context(patch.object(jax.random, name, cast))
+    return stack
+
+
+def in_float64(case: Case) -> Callable[..., list[np.ndarray]]:
+    compiled = program(case)
+
+    def call(*args):
+        with jax.enable_x64(True), float32_draws():
+            return [np.asarray(a, np.float64) for a in compiled(*args)]
+
+    return call
+
+
+def in_mpmath(case: Case) -> Callable[..., list[np.ndarray]]:
+    """The truth by `exact`, and its Jacobian by central differences of many digits."""
+    to_mp = np.frompyfunc(mpmath.mpf, 1, 1)
+    assert case.exact is not None
+    of = lambda exact: lambda args: np.concatenate([np.ravel(np.asarray(a, object)) for a in _leaves(exact(*args))])
+    value = of(case.exact)
+    slope_of = of(case.exact_gradient) if callable(case.exact_gradient) else value
+
+    def one(args):
+        args = [np.asarray(to_mp(a), object) if is_float(a) else a for a in args]
+        results = [value(args)]
+        for i, a in enumerate(args if case.gradient and case.exact_gradient else ()):
+            if getattr(a, "dtype", None) != object:
+                continue
+            columns = []
+            for j in range(a.size):
+                ends, step = [], STEP * (abs(a.flat[j]) if mpmath.isfinite(a.flat[j]) and a.flat[j] else 1)
+                for sign in (1, -1):
+                    moved = np.array(a, object)
+                    moved.flat[j] = moved.flat[j] + sign * step
+                    ends.append(slope_of([*args[:i], moved, *args[i + 1 :]]))
+                columns.append((ends[0] - ends[1]) / (2 * step))
+            results.append(np.stack(columns, axis=-1))
+        return [r.astype(np.float64) for r in results]
+
+    def call(*args):
+        n = next(len(a) for a in args if isinstance(a, np.ndarray))
+        items = [[a[i] if isinstance(a, np.ndarray) else a for a in args] for i in range(n)]
+        items = [[np.asarray(a, np.float64) if isinstance(a, np.floating) else a for a in item] for item in items]
+        return [np.stack(leaves) for leaves in zip(*map(one, items), strict=True)]
+
+    return call
+
+
+def _leaves(outputs: Any) -> list[Any]:
+    return [leaf for a in outputs for leaf in _leaves(a)] if isinstance(outputs, tuple | list) else [outputs]
+
+
+def perturbed(args: tuple[Any, ...], rng: np.random.Generator) -> tuple[Any, ...]:
+    return tuple(a * (1 + EPS * rng.choice([-1.0, 1.0], a.shape)) if is_float(a) else a for a in args)
+
+
+def measure(case: Case) -> Result:
+    """Compare float32, and float64 where there is an exact truth, with the truth at every input."""
+    args, rng = rounded(case.args), np.random.default_rng(0)
+    single = program(case)(*(a.astype(np.float32) if is_float(a) else a for a in args))
+    double = in_float64(case)
+    truth = double
+    if case.exact is not None:
+        exact = in_mpmath(case)
+        truth = lambda *args: [*(known := exact(*args)), *double(*args)[len(known) :]]
+    true = truth(*args)
+    moved = [truth(*perturbed(args, rng)) for _ in range(NUM_DRAWS)]
+    num_numbers, worst, conditioned, faults = 0, 0.0, 0.0, []
+    largest = [0.0] * len(true) if case.terms is None else case.terms(*args)
+    runs = [("float32", EPS, [np.asarray(a, np.float64) for a in single])]
+    if case.exact is not None:
+        runs.append(("float64", 2.0**-52, double(*args)))
+    for name, eps, actual in runs:
+        for part, (a, t) in enumerate(zip(actual, true, strict=name == "float32")):
+            with np.errstate(invalid="ignore"):
+                change = np.max([np.abs(m[part] - t) for m in moved], axis=0) * (eps / EPS)
+            change += eps * np.reshape(largest[part], (-1,) + (1,) * (t.ndim - 1))
+            relative, scaled, bad = compare(a, t, change, BAR * eps / EPS)
+            where = "value" if part == 0 else f"gradient {part - 1}"
+            for index in zip(*np.nonzero(bad), strict=True):
+                inputs = [np.asarray(x[index[0]]).tolist() for x in args if isinstance(x, np.ndarray)]
+                faults.append(
+                    f"{name} {where}{list(map(int, index[1:]))}: {a[index]:.9g} for {t[index]:.9g}, "
+                    f"input {int(index[0])}: {str(inputs)[:300]}"
+                )
+            if name == "float32":
+                num_numbers += a.size
+                worst, conditioned = max(worst, relative), max(conditioned, scaled)
+    return Result(num_numbers, worst, conditioned, faults)
+
+
+def compare(
+    actual: np.ndarray, true: np.ndarray, change: np.ndarray, bar: float
+) -> tuple[float, float, np.ndarray]:
+    """The worst relative error, the worst in units of `change` where that is larger, and which break the bar."""
+    largest = float(np.finfo(np.float32).max) if bar == BAR else np.inf
+    with np.errstate(invalid="ignore", divide="ignore"):
+        same = (actual == true) | ((np.abs(true) >= largest) & (actual == np.sign(true) * np.inf))
+        error = np.where(same, 0.0, np.abs(actual - true))
+        change = np.where(np.isfinite(change), change, 0.0)
+        by_bar = bar * np.abs(true) + TINY >= FACTOR * change
+        relative = np.where(by_bar & (error > TINY), error / np.abs(true), 0.0)
+        scaled = np.where(by_bar, 0.0, error / change)
+    # NaN fails every comparison, so that it counts as bad.
+    bad = ~((relative <= bar) & (scaled <= FACTOR))
+    return float(np.max(relative, initial=0.0)), float(np.max(scaled, initial=0.0)), bad

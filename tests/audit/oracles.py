@@ -1,0 +1,7 @@
+"""TODO."""
+
+CASES = {}
+
+EXEMPT = {
+    
+}
