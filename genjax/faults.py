@@ -105,14 +105,24 @@ def exit_on_fault() -> Iterator[None]:
         warn(f"{error.filename or 'a file'}: {error.strerror or error}")
         raise SystemExit(1) from error
     except RuntimeError as error:
-        if not str(error).startswith("Unable to initialize backend"):
+        if (message := _of_jax(str(error))) is None:
             raise
-        platforms = f"JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS', '')}"
-        warn(f"JAX finds no such device; {platforms} asks for it: {str(error).splitlines()[0]}")
+        warn(message)
         raise SystemExit(1) from error
     except KeyboardInterrupt as error:
         warn("interrupted")
         raise SystemExit(130) from error
+
+
+def _of_jax(message: str) -> str | None:
+    """What the user can do about a fault that JAX knows by its message alone; None where nothing."""
+    if message.startswith("Unable to initialize backend"):
+        platforms = f"JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS', '')}"
+        return f"JAX finds no such device; {platforms} asks for it: {message.splitlines()[0]}"
+    if "Out of memory" in message:
+        first_line = message[message.index("Out of memory") :].splitlines()[0]
+        return f"{first_line} Smaller sizes, a smaller batch, fewer seeds or fewer samples would fit."
+    return None
 
 
 def missing(module: str) -> str:

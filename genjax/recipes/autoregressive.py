@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from genjax.faults import UsageError
-from genjax.training.options import Count, NonNegative, Options, Positive
+from genjax.training.options import Count, Depth, NonNegative, Options, Positive, Width
 
 if TYPE_CHECKING:
     from genjax.data import Spec
@@ -26,13 +26,13 @@ class Config(Options):
     batch_size: Count = 64
     weight_decay: NonNegative = 0.1
     clip: Positive = 1.0
-    width: Count = 64
+    width: Width = 64
     """Width of the transformer's residual stream."""
-    layers: Count = 2
+    layers: Depth = 2
     """Blocks of the transformer."""
     heads: Count = 4
     """Attention heads of the transformer."""
-    hidden: tuple[Count, ...] = (500,)
+    hidden: tuple[Width, ...] = (500,)
     """Widths of MADE's hidden layers."""
     order: Literal["natural", "random"] = "natural"
     """The order of MADE's inputs; random: one order, fixed by the seed."""

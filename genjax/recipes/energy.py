@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from genjax.training.options import Bounds, Count, Decay, Options, Positive, Share
+from genjax.training.options import Bounds, Count, Decay, Options, Positive, Share, Width
 
 if TYPE_CHECKING:
     from genjax.data import Spec
@@ -27,7 +27,7 @@ class Config(Options):
     clip: Positive = 1.0
     ema: Decay = 0.998
     validate_every: Count = 500
-    hidden: tuple[Count, ...] = (64, 64)
+    hidden: tuple[Width, ...] = (64, 64)
     """Widths of the hidden layers of the energy's network."""
     hidden_units: Annotated[int, Bounds(1, 24)] = 20
     """Hidden units of the Boltzmann machine; log Z is enumerated over their states."""

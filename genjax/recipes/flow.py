@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from genjax.faults import UsageError
-from genjax.training.options import Bounds, Count, Decay, Options, Positive
+from genjax.training.options import Bounds, Count, Decay, Depth, Options, Positive, Width
 
 if TYPE_CHECKING:
     from genjax.data import Spec
@@ -29,9 +29,9 @@ class Config(Options):
     clip: Positive = 5.0
     ema: Decay = 0.99
     validate_every: Count = 500
-    layers: Count = 4
+    layers: Depth = 4
     """Layers of the flow, or steps in each scale of Glow."""
-    hidden: tuple[Count, ...] = (64, 64)
+    hidden: tuple[Width, ...] = (64, 64)
     """Widths of the conditioners' hidden layers; the first is the channels of Glow's convolutions."""
     bins: Annotated[int, Bounds(2, 1000)] = 16
     """Bins of each spline."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from genjax.faults import UsageError
-from genjax.training.options import Count, NonNegative, Options
+from genjax.training.options import NonNegative, Options, Width
 
 if TYPE_CHECKING:
     from genjax.data import Spec
@@ -22,9 +22,9 @@ class LatentOptions(Options):
     data: Literal["digits", "mnist", "binarized-mnist", "circle"] = "digits"
     """Data set to learn."""
     weight_decay: NonNegative = 0.1
-    latents: Count = 16
+    latents: Width = 16
     """Dimensions of the latent."""
-    hidden: tuple[Count, ...] = (128, 128)
+    hidden: tuple[Width, ...] = (128, 128)
     """Widths of the encoder's hidden layers, or channels of its convolutions; the decoder mirrors them."""
     conv: bool = False
     """Use convolutions instead of dense layers; each halves the image."""

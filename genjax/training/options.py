@@ -12,10 +12,12 @@ __all__ = [
     "Bounds",
     "Count",
     "Decay",
+    "Depth",
     "NonNegative",
     "Options",
     "Positive",
     "Share",
+    "Width",
     "check_options",
     "run_script",
 ]
@@ -25,24 +27,22 @@ class Bounds(NamedTuple):
     """The range of an option, as a part of its type.
 
     Args:
-        low: the least value, or what the value must exceed.
+        low: the least value.
         high: the largest value.
-        exclusive: whether `low` itself is out of range.
         below: whether `high` itself is out of range.
     """
 
     low: int | float
     high: int | float = math.inf
-    exclusive: bool = False
     below: bool = False
 
     def hold(self, value: int | float) -> bool:
         """Whether a value lies in the range; NaN and infinity never do."""
-        above = value > self.low if self.exclusive else value >= self.low
-        return math.isfinite(value) and above and (value < self.high if self.below else value <= self.high)
+        under = value < self.high if self.below else value <= self.high
+        return math.isfinite(value) and value >= self.low and under
 
     def __str__(self) -> str:
-        low = f"{'above' if self.exclusive else 'at least'} {self.low:g}"
+        low = f"at least {self.low:g}"
         high = f"{'below' if self.below else 'at most'} {self.high:g}"
         return low + (f" and {high}" if math.isfinite(self.high) else "")
 
@@ -50,8 +50,11 @@ class Bounds(NamedTuple):
 LARGEST = 2**31 - 1
 Count = Annotated[int, Bounds(1, LARGEST)]
 Seed = Annotated[int, Bounds(0, 2**32 - 1)]
-Positive = Annotated[float, Bounds(0, exclusive=True)]
-NonNegative = Annotated[float, Bounds(0)]
+Width = Annotated[int, Bounds(1, 2**16)]  # a matrix between two of the widest fills 16 GiB
+Depth = Annotated[int, Bounds(1, 1000)]  # each layer is compiled for itself
+# Beyond these, float32 is infinite, or zero: a run clipped at 1e-50 would end with a model that never learned.
+Positive = Annotated[float, Bounds(1e-37, 1e37)]
+NonNegative = Annotated[float, Bounds(0, 1e37)]
 Share = Annotated[float, Bounds(0, 1)]
 Decay = Annotated[float, Bounds(0, 1, below=True)]
 
