@@ -101,7 +101,8 @@ def sample(command: Sample) -> None:
     if len(data.event_shape) == 2:
         panel = image_panel("samples", shown, data.event_shape)
     else:
-        panel = scatter("samples", shown, limit=1.1 * float(np.abs(shown).max()))
+        limit = 1.1 * float(np.abs(shown).max()) or 1.0  # a collapsed model may draw zeros
+        panel = scatter("samples", shown, limit=limit)
     try:
         files["png"].write_bytes(panel.data)
         np.savez_compressed(files["npz"], allow_pickle=False, **arrays)

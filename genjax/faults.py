@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -102,9 +103,9 @@ def exit_on_fault() -> Iterator[None]:
             )  # else the interpreter complains at its end
         raise SystemExit(128 + signal.SIGPIPE) from error
     except OSError as error:  # a full disk, a folder that may not be written
-        warn(f"{error.filename or 'a file'}: {error.strerror or error}")
+        warn(f"{error.filename or 'standard output'}: {error.strerror or error}")
         raise SystemExit(1) from error
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:
         if (message := _of_jax(str(error))) is None:
             raise
         warn(message)
@@ -119,6 +120,8 @@ def _of_jax(message: str) -> str | None:
     if message.startswith("Unable to initialize backend"):
         platforms = f"JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS', '')}"
         return f"JAX finds no such device; {platforms} asks for it: {message.splitlines()[0]}"
+    if re.search("for environment 'JAX_|JAX flag jax_", message):
+        return f"JAX does not understand one of the JAX_* settings: {message.splitlines()[0]}"
     if "Out of memory" in message:
         first_line = message[message.index("Out of memory") :].splitlines()[0]
         return f"{first_line} Smaller sizes, a smaller batch, fewer seeds or fewer samples would fit."

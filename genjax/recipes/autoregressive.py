@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from genjax.faults import UsageError
 from genjax.training.options import Count, Depth, NonNegative, Options, Positive, Width
@@ -42,6 +42,7 @@ class Config(Options):
     """Temperature of the samples; 1 is the model itself."""
     num_samples: Count = 100
     """Samples drawn for every seed."""
+    measuring: ClassVar[tuple[str, ...]] = (*Options.measuring, "num_samples")
 
 
 # The learning rate ends at zero, so that the last validation is the best one.

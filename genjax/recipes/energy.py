@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from genjax.training.options import Bounds, Count, Decay, Options, Positive, Share, Width
 
@@ -49,6 +49,7 @@ class Config(Options):
     """Temperatures of an annealed run."""
     sweeps: Count = 1
     """Transitions at each temperature."""
+    measuring: ClassVar[tuple[str, ...]] = (*Options.measuring, "annealing_chains", "temperatures", "sweeps")
 
 
 MACHINE = Config(

@@ -4,17 +4,17 @@ import contextlib
 import dataclasses
 import importlib
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_type_hints
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PyTree
 
 from genjax.data.dataset import Spec
-from genjax.faults import RunError
+from genjax.faults import RunError, UsageError
 from genjax.training.checkpoints import Checkpoints
 from genjax.training.model import Model
-from genjax.training.options import check_options
+from genjax.training.options import check_options, fits
 from genjax.training.run import RunFolder
 
 __all__ = ["Rebuilt", "rebuild"]
@@ -52,19 +52,33 @@ def rebuild(path: Path) -> Rebuilt:
         RunError: `config.json` or every checkpoint is damaged, or they are of another version.
     """
     folder = RunFolder(Path(path))
-    content = folder.read_json("config.json")
+    content = folder.read_config()
     try:
         recipe = importlib.import_module(f"genjax.recipes.{FAMILIES[FAMILIES.index(content['family'])]}")
-        data = Spec(**content["data"])
-        data = data._replace(event_shape=tuple(data.event_shape))
+        data = _spec(content["data"])
         config = recipe.Config(**{k: _value(recipe.Config, k, v) for k, v in content["config"].items()})
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise RunError(f"{folder.path / 'config.json'} is not one of a run: {error}") from error
-    check_options(config)
-    model = recipe.model(config, data)
+        # A default in place of what is missing would make another model.
+        if absent := vars(config).keys() - content["config"].keys():
+            raise ValueError(f"its config lacks {', '.join(sorted(absent))}")
+        check_options(config)
+        model = recipe.model(config, data)
+    except (UsageError, KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{folder.path / 'config.json'} is not one of a run: {error!s:.200}") from error
     with contextlib.closing(Checkpoints(folder.checkpoints(), run=folder.identity())) as checkpoints:
         step, trees = checkpoints.restore({"params": _like(model, config.seeds, data)})
     return Rebuilt(model, trees["params"], step, data)
+
+
+def _spec(content: dict[str, Any]) -> Spec:
+    spec = Spec(**content)
+    spec = spec._replace(event_shape=tuple(spec.event_shape))
+    sizes = (*spec.event_shape, spec.num_levels or 2, spec.num_classes or 1)
+    if (
+        not all(fits(getattr(spec, name), hint) for name, hint in get_type_hints(Spec).items())
+        or min(sizes) < 1
+    ):
+        raise ValueError(f"data is {content}")
+    return spec
 
 
 def _value(config: Any, name: str, value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from genjax.recipes.latent import LatentOptions, networks, presets
 from genjax.training.options import Count, NonNegative
@@ -24,6 +24,7 @@ class Config(LatentOptions):
     """Importance samples of the test likelihood."""
     evidence_examples: Count = 300
     """Test examples, evenly spaced, that the importance-weighted likelihood is averaged over."""
+    measuring: ClassVar[tuple[str, ...]] = (*LatentOptions.measuring, "evidence_samples", "evidence_examples")
 
 
 PRESETS = presets(Config(), "vae")

@@ -127,10 +127,10 @@ def summarize(
     }
     for heading, more in (rows or {}).items():
         sections[heading] = Section(sections[heading].text, {**sections[heading].rows, **more})
-    content = run.folder.read_json("config.json")
+    content = run.folder.read_config()
     provenance = content["provenance"] | {
         "run": content["id"],
-        "config": content["config"],
+        "config": content["config"] | {name: getattr(run.options, name) for name in run.options.measuring},
         "num_params": trained.num_params,
         "seeds": seeds,
     }

@@ -3,9 +3,11 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
+
+from genjax.training.options import fits
 
 __all__ = ["CHECKLIST", "SCHEMA_VERSION", "Quantity", "Section", "Summary", "quantity"]
 
@@ -253,18 +255,25 @@ class Summary:
                 )
                 for heading, section in content["sections"].items()
             }
-            return cls(
-                content["family"],
-                content["model"],
-                content["data"],
-                sections,
-                tuple(content["warnings"]),
-                content["provenance"],
-            )
-        except (KeyError, TypeError, AttributeError) as error:
+            warnings, provenance = tuple(content["warnings"]), content["provenance"]
+            family, model, data = (content[name] for name in ("family", "model", "data"))
+            texts = (family, model, data, *warnings, *(section.text for section in sections.values()))
+            if not all(isinstance(text, str) for text in texts):
+                raise TypeError("a text is none")
+            if not isinstance(provenance.get("seeds", 1), int):
+                raise TypeError(f"seeds is {provenance['seeds']}")
+            return cls(family, model, data, sections, warnings, provenance)
+        except (KeyError, TypeError, AttributeError, OverflowError) as error:
             raise ValueError(f"the summary is not one of a run: {type(error).__name__}: {error}") from error
 
 
 def _quantity(row: Mapping[str, Any]) -> Quantity:
     row = {name: value for name, value in row.items() if name not in ("mean", "standard_error")}
-    return quantity(row.pop("per_seed"), **row)
+    if row.get("baseline") is not None:
+        row["baseline"] = float(row["baseline"])  # which may be text, because JSON has no NaN
+    read = quantity(row.pop("per_seed"), **row)
+    hints = get_type_hints(Quantity)
+    wrong = [f"{name} is {value}" for name, value in vars(read).items() if not fits(value, hints[name])]
+    if wrong or not read.per_seed or read.over_test == ():
+        raise TypeError("; ".join(wrong) or "a quantity has no values")
+    return read

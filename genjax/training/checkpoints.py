@@ -63,8 +63,8 @@ class Checkpoints:
             self._sealed = self._thread.submit(_seal, response, self._path / str(step), record)
 
     def any(self) -> bool:
-        """Whether any was written, intact or not."""
-        return bool(self._steps())
+        """Whether any was written to its end, intact or not."""
+        return any(self._has_record(step) for step in self._steps())
 
     def restore(self, like: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         """Restore the newest checkpoint of this run whose files and arrays pass their checksums.
@@ -101,10 +101,14 @@ class Checkpoints:
             return []
         return [int(folder.name) for folder in self._path.iterdir() if folder.name.isdecimal()]
 
+    def _has_record(self, step: int) -> bool:
+        return (self._path / str(step) / RECORD).exists()
+
     def _open(self) -> None:
         if self._checkpointer is None:
+            unfinished = [step for step in self._steps() if not self._has_record(step)]
             # Kept under another name: somebody may have put it there by mistake.
-            for step in self._unusable:
+            for step in {*self._unusable, *unfinished}:
                 os.replace(self._path / str(step), _free_name(self._path / f"{step}-unusable"))
             self._unusable = []
             newest = training.preservation_policies.LatestN(self._keep)

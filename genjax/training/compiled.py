@@ -40,7 +40,7 @@ def _check_memory(program: jax.stages.Compiled) -> None:
     free = _free(jax.devices()[0])
     if free is not None and needed > free:
         raise MemoryError(
-            f"a training step needs about {needed / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free; "
+            f"a compiled program needs about {needed / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free; "
             f"a smaller batch, fewer seeds or fewer samples would fit"
         )
 

@@ -25,7 +25,7 @@ from genjax.training.steps import Init, Step, make_step, with_ema
 
 __all__ = ["Keys", "Run", "Trained", "examples", "make_optimizer", "open_run"]
 
-MAY_DIFFER = ("out", "resume", "download", "checkpoint_seconds", "test_examples", "tensorboard")
+MAY_DIFFER = ("out", "resume", "download", "checkpoint_seconds", "tensorboard")
 NUM_FIRST = 10_000
 """Training examples that a data-dependent initialisation sees."""
 
@@ -167,7 +167,8 @@ def open_run(family: str, options: Options, data: Dataset) -> Run:
         RunError: the folder is in use or cannot be written.
     """
     if options.resume:
-        return Run(RunFolder.reopen(options.out, family, options, data, free=MAY_DIFFER), options)
+        free = MAY_DIFFER + options.measuring
+        return Run(RunFolder.reopen(options.out, family, options, data, free=free), options)
     return Run(RunFolder.create(options.out, family, options, data), options)
 
 

@@ -1,10 +1,12 @@
 """What every experiment can be told, and how it starts. Nothing heavy is imported, so that `--help` is instant."""
 
 import math
+import numbers
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from genjax.faults import Stopped, UsageError, exit_on_fault
 
@@ -19,6 +21,7 @@ __all__ = [
     "Share",
     "Width",
     "check_options",
+    "fits",
     "run_script",
 ]
 
@@ -38,8 +41,8 @@ class Bounds(NamedTuple):
 
     def hold(self, value: int | float) -> bool:
         """Whether a value lies in the range; NaN and infinity never do."""
-        under = value < self.high if self.below else value <= self.high
-        return math.isfinite(value) and value >= self.low and under
+        below = self.below or math.isinf(self.high)
+        return self.low <= value and (value < self.high if below else value <= self.high)
 
     def __str__(self) -> str:
         low = f"at least {self.low:g}"
@@ -97,16 +100,18 @@ class Options:
     """Test examples that are measured, drawn from all of them; by default all."""
     tensorboard: bool = False
     """Also write TensorBoard events (needs the tensorboard extra)."""
+    measuring: ClassVar[tuple[str, ...]] = ("test_examples",)
+    """Options that only what follows training reads, and that may therefore be others when a run is resumed."""
 
 
 def check_options(options: Any) -> None:
-    """Raise unless every option lies in the range that its type states.
+    """Raise unless every option has its type and lies in the range that its type states.
 
     Args:
         options: a dataclass whose fields are annotated with `Bounds`.
 
     Raises:
-        UsageError: naming the option, its range and the value.
+        UsageError: naming the option, its type or range, and the value.
 
     >>> check_options(Options(steps=0))
     Traceback (most recent call last):
@@ -115,17 +120,48 @@ def check_options(options: Any) -> None:
     """
     hints = get_type_hints(type(options), include_extras=True)
     for option in fields(options):
-        value = getattr(options, option.name)
-        for bounds in _bounds(hints[option.name]):
+        value, hint = getattr(options, option.name), hints[option.name]
+        name = option.name.replace("_", "-")
+        if not fits(value, hint):
+            plain = get_type_hints(type(options))[option.name]
+            words = plain.__name__ if isinstance(plain, type) else plain
+            raise UsageError(f"--{name} must be {words}; got {value!r}")
+        for bounds in _bounds(hint):
             for one in value if isinstance(value, tuple) else (value,):
                 if one is not None and not bounds.hold(one):
-                    name = option.name.replace("_", "-")
                     raise UsageError(f"--{name} must be {bounds}; got {one}")
     accumulate = getattr(options, "accumulate", 1)
     if accumulate > getattr(options, "steps", accumulate):
         raise UsageError(
             f"--accumulate must be at most --steps, or no update is made; got {accumulate} and {options.steps}"
         )
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Whether a value is of an option's type; a file can hold anything.
+
+    Args:
+        value: any.
+        hint: a class, or a `Literal`, a tuple `tuple[T, ...]`, a union or an `Annotated` of what fits.
+
+    >>> fits((3, 4), tuple[int, ...]), fits(True, int), fits(3, float), fits("c", Literal["a", "b"])
+    (True, False, True, False)
+    """
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return fits(value, parts[0])
+    if origin is Literal:
+        return value in parts
+    if origin is tuple:
+        return isinstance(value, tuple) and all(fits(one, parts[0]) for one in value)
+    if origin in (Union, UnionType):
+        return any(fits(value, part) for part in parts)
+    if hint in NUMBERS:
+        return isinstance(value, NUMBERS[hint]) and not isinstance(value, bool)
+    return isinstance(value, hint)
+
+
+NUMBERS = {int: numbers.Integral, float: numbers.Real}
 
 
 def _bounds(hint: Any) -> Iterator[Bounds]:

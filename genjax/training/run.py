@@ -25,6 +25,9 @@ from genjax.training.lock import Lock
 
 __all__ = ["RunFolder", "provenance"]
 
+CONFIG = {"id": str, "family": str, "config": dict, "data": dict, "provenance": dict}
+PROVENANCE = {"data": dict, "versions": dict, "settings": dict, "x64": bool}
+"""The parts of `config.json`, and of its provenance, that are read again; and their forms."""
 PACKAGES = ("genjax-lab", "jax", "jaxlib", "numpy", "flax", "optax", "orbax-checkpoint")
 
 
@@ -99,19 +102,15 @@ class RunFolder:
             run = cls(run.path, Lock.acquire(run.path))
         except OSError as error:
             raise RunError(f"cannot write to {path}: {error.strerror}") from error
-        content = run.read_json("config.json")
-        try:
-            saved = content["config"] | {"family": content["family"]}
-            checksums, made_by = dict(content["provenance"]["data"]), _made_by(content["provenance"])
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise RunError(f"{run.path / 'config.json'} is not one of a run: {error}") from error
+        content = run.read_config()
+        saved, facts = content["config"] | {"family": content["family"]}, content["provenance"]
         now = json.loads(json.dumps(_plain(dataclasses.asdict(config) | {"family": family})))
         bound = lambda fields: {name: value for name, value in fields.items() if name not in free}
         if changed := _changes(bound(saved), bound(now)):
             raise UsageError(f"the run in {path} has another configuration: {changed}")
-        if changed := _changes(checksums, data.checksums()):
+        if changed := _changes(facts["data"], data.checksums()):
             raise UsageError(f"the run in {path} was of other data: the checksum of {changed}")
-        if changed := _changes(made_by, _made_by(provenance())):
+        if changed := _changes(_made_by(facts), _made_by(provenance())):
             warn(f"the run in {path} may not go on bit for bit: {changed}")
         return run
 
@@ -121,7 +120,23 @@ class RunFolder:
         A folder without `config.json`, which `create` did not make, has no id.
         """
         known = (self.path / "config.json").exists()
-        return f"{self.read_json('config.json').get('id', '') if known else ''} {name}".strip()
+        return f"{self.read_config()['id'] if known else ''} {name}".strip()
+
+    def read_config(self) -> dict[str, Any]:
+        """What `create` wrote, whose parts have their forms.
+
+        Raises:
+            UsageError: there is no run.
+            RunError: it cannot be read, or a part is missing or has another form; it is named.
+        """
+        content = self.read_json("config.json")
+        for part, forms in (("", CONFIG), ("provenance", PROVENANCE)):
+            for name, form in forms.items():
+                value = (content[part] if part else content).get(name)
+                if not isinstance(value, form):
+                    what = "missing" if value is None else f"a {type(value).__name__}"
+                    raise RunError(f"{self.path / 'config.json'} is not one of a run: {name} is {what}")
+        return content
 
     def read_json(self, name: str) -> dict[str, Any]:
         """Read a file of the run.
@@ -255,7 +270,7 @@ def provenance() -> dict[str, Any]:
 
 def _made_by(facts: dict[str, Any]) -> dict[str, Any]:
     """What of its provenance decides the bits of a run."""
-    return dict(facts["versions"]) | {"x64": facts["x64"], "XLA_FLAGS": facts["settings"].get("XLA_FLAGS")}
+    return facts["versions"] | {"x64": facts["x64"], "XLA_FLAGS": facts["settings"].get("XLA_FLAGS")}
 
 
 def _versions() -> dict[str, str]:

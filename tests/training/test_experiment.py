@@ -98,7 +98,10 @@ def test_every_purpose_has_its_own_key():
     [
         ({"steps": 0}, "--steps must be at least 1"),
         ({"steps": 2**31}, "--steps must be at least 1 and at most"),
-        ({"learning_rate": float("nan")}, "--learning-rate must be at least 1e-37 and at most 1e\\+37; got nan"),
+        (
+            {"learning_rate": float("nan")},
+            "--learning-rate must be at least 1e-37 and at most 1e\\+37; got nan",
+        ),
         ({"learning_rate": float("inf")}, "--learning-rate must be at least 1e-37 .*; got inf"),
         ({"learning_rate": 1e39}, "--learning-rate must be .*; got 1e\\+39"),
         ({"clip": 1e-50}, "--clip must be at least 1e-37 .*; got 1e-50"),
