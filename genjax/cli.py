@@ -246,7 +246,7 @@ def _examples(path: Path) -> Any:
         examples = _images(path)
     else:
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 examples = arrays["samples"]
         except FileNotFoundError as error:
             raise UsageError(f"{path} does not exist") from error
