@@ -109,7 +109,9 @@ def in_mpmath(case: Case) -> Callable[..., list[np.ndarray]]:
     """The truth by `exact`, and its Jacobian by central differences of many digits."""
     to_mp = np.frompyfunc(mpmath.mpf, 1, 1)
     assert case.exact is not None
-    of = lambda exact: lambda args: np.concatenate([np.ravel(np.asarray(a, object)) for a in _leaves(exact(*args))])
+    of = lambda exact: (
+        lambda args: np.concatenate([np.ravel(np.asarray(a, object)) for a in _leaves(exact(*args))])
+    )
     value = of(case.exact)
     slope_of = of(case.exact_gradient) if callable(case.exact_gradient) else value
 
@@ -133,7 +135,9 @@ def in_mpmath(case: Case) -> Callable[..., list[np.ndarray]]:
     def call(*args):
         n = next(len(a) for a in args if isinstance(a, np.ndarray))
         items = [[a[i] if isinstance(a, np.ndarray) else a for a in args] for i in range(n)]
-        items = [[np.asarray(a, np.float64) if isinstance(a, np.floating) else a for a in item] for item in items]
+        items = [
+            [np.asarray(a, np.float64) if isinstance(a, np.floating) else a for a in item] for item in items
+        ]
         return [np.stack(leaves) for leaves in zip(*map(one, items), strict=True)]
 
     return call

@@ -5,7 +5,9 @@ import numpy as np
 
 exp, log, tanh, sinh = (np.frompyfunc(getattr(mpmath, name), 1, 1) for name in ("exp", "log", "tanh", "sinh"))
 sqrt = np.frompyfunc(mpmath.sqrt, 1, 1)
-log_sigmoid = np.frompyfunc(lambda x: -mpmath.log1p(mpmath.exp(-x)) if x > 0 else x - mpmath.log1p(mpmath.exp(x)), 1, 1)
+log_sigmoid = np.frompyfunc(
+    lambda x: -mpmath.log1p(mpmath.exp(-x)) if x > 0 else x - mpmath.log1p(mpmath.exp(x)), 1, 1
+)
 sigmoid = np.frompyfunc(lambda x: 1 / (1 + mpmath.exp(-x)), 1, 1)
 log_2pi = mpmath.log(2 * mpmath.pi)
 

@@ -2,6 +2,4 @@
 
 CASES = {}
 
-EXEMPT = {
-    
-}
+EXEMPT = {}
