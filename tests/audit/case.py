@@ -16,7 +16,7 @@ BAR = 1e-5  # the relative error allowed
 FACTOR = 4  # times the change of the truth when every input moves by one unit in its last place
 NUM_DRAWS = 8
 TINY = 1e-37  # below it float32 has no digits to be wrong in
-mpmath.mp.dps = 80
+mpmath.mp.dps = 120
 STEP = mpmath.mpf(10) ** -25
 
 
@@ -167,7 +167,7 @@ def measure(case: Case) -> Result:
         for part, (a, t) in enumerate(zip(actual, true, strict=name == "float32")):
             with np.errstate(invalid="ignore"):
                 change = np.max([np.abs(m[part] - t) for m in moved], axis=0) * (eps / EPS)
-            change += eps * np.reshape(largest[part], (-1,) + (1,) * (t.ndim - 1))
+            change = np.where(np.isfinite(change), change, 0.0) + eps * np.reshape(largest[part], (-1,) + (1,) * (t.ndim - 1))
             relative, scaled, bad = compare(a, t, change, BAR * eps / EPS)
             where = "value" if part == 0 else f"gradient {part - 1}"
             for index in zip(*np.nonzero(bad), strict=True):
@@ -190,7 +190,6 @@ def compare(
     with np.errstate(invalid="ignore", divide="ignore"):
         same = (actual == true) | ((np.abs(true) >= largest) & (actual == np.sign(true) * np.inf))
         error = np.where(same, 0.0, np.abs(actual - true))
-        change = np.where(np.isfinite(change), change, 0.0)
         by_bar = bar * np.abs(true) + TINY >= FACTOR * change
         relative = np.where(by_bar & (error > TINY), error / np.abs(true), 0.0)
         scaled = np.where(by_bar, 0.0, error / change)
