@@ -46,7 +46,7 @@ class GaussianMixture:
         """The score ∇ log p(x), in closed form, per unit of x."""
         weights = self._checked_weights()
         log_normals, pulls = self._log_normals(x)
-        return matmul(weights * _density_ratios(_log_mean(weights, log_normals), log_normals), pulls)
+        return matmul(weights * _density_ratios(weights, log_normals), pulls)
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n d"]:
         """Draw x n times, `[n, d]`."""
@@ -103,12 +103,16 @@ def _log_mean(weights: Array, log_probs: Array) -> Array:
 @_log_mean.defjvp
 def _log_mean_jvp(primals, tangents):
     (weights, log_probs), (d_weights, d_log_probs) = primals, tangents
-    value = _log_mean(weights, log_probs)
-    ratios = _density_ratios(value, log_probs)
-    return value, jnp.sum(ratios * d_weights) + jnp.sum(weights * ratios * d_log_probs)
+    ratios = _density_ratios(weights, log_probs)
+    return _log_mean(weights, log_probs), jnp.sum(ratios * d_weights) + jnp.sum(weights * ratios * d_log_probs)
 
 
-def _density_ratios(log_mean: Array, log_probs: Array) -> Array:
-    """The ratios p_k/p, at most the largest number: times a weight of zero they are zero."""
+def _density_ratios(weights: Array, log_probs: Array) -> Array:
+    """The ratios p_k/p, at most the largest number: times a weight of zero they are zero.
+
+    Divided by their own mean, because the rounding of log p in the far tails is that of a large number.
+    """
     largest = math.log(float(jnp.finfo(log_probs.dtype).max)) - 1
-    return jnp.exp(jnp.minimum(log_probs - log_mean, largest))
+    log_mean = jax.lax.stop_gradient(_log_mean(weights, log_probs))
+    ratios = jnp.exp(jnp.minimum(log_probs - log_mean, largest))
+    return ratios / jnp.sum(weights * ratios)
