@@ -1,13 +1,14 @@
 """Matrix products of references and likelihoods ask for full precision.
 
-GPUs and TPUs multiply float32 in TF32 or bfloat16 unless asked not to. What that does to the digits cannot be seen on a
-CPU; that each product asks is seen in the program.
+GPUs and TPUs multiply float32 in TF32 or bfloat16 unless asked not to. What that does to the digits cannot be seen on
+a CPU; that each product asks is seen in the program.
 """
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.extend.core import jaxprs_in_params
 from jax.lax import Precision
 
 from .registry import ROWS
@@ -29,7 +30,7 @@ def products(jaxpr):
     for equation in jaxpr.eqns:
         if equation.primitive.name == "dot_general":
             yield equation.params["precision"]
-        for inner in jax.core.jaxprs_in_params(equation.params):
+        for inner in jaxprs_in_params(equation.params):
             yield from products(inner)
 
 

@@ -77,7 +77,9 @@ class EnumerableEnergy:
 
     def expectation(self, fn: Callable[[Array], Array]) -> Array:
         """The expectation E_p[fn(x)] for `fn(x)` of one integer state, of any floating-point shape."""
-        return jnp.tensordot(jnp.ravel(self.probabilities()), jax.vmap(fn)(self.states), axes=1, precision=Precision.HIGHEST)
+        return jnp.tensordot(
+            jnp.ravel(self.probabilities()), jax.vmap(fn)(self.states), axes=1, precision=Precision.HIGHEST
+        )
 
     def moments(self) -> tuple[Float[Array, " d"], Float[Array, "d d"]]:
         """Mean and covariance of x."""

@@ -104,7 +104,9 @@ def _log_mean(weights: Array, log_probs: Array) -> Array:
 def _log_mean_jvp(primals, tangents):
     (weights, log_probs), (d_weights, d_log_probs) = primals, tangents
     ratios = _density_ratios(weights, log_probs)
-    return _log_mean(weights, log_probs), jnp.sum(ratios * d_weights) + jnp.sum(weights * ratios * d_log_probs)
+    return _log_mean(weights, log_probs), jnp.sum(ratios * d_weights) + jnp.sum(
+        weights * ratios * d_log_probs
+    )
 
 
 def _density_ratios(weights: Array, log_probs: Array) -> Array:

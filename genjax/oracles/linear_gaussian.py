@@ -80,7 +80,7 @@ class LinearGaussian:
         precision = self._precision()
         diagonal, cholesky = jnp.diag(precision), jnp.linalg.cholesky(precision)
         standardized = matmul(cholesky.T, mean - self.posterior(x)[0])
-        # P_jj is the square of row j of the factor; what stands left of its diagonal is the share that log det P lacks.
+        # P_jj is the square of row j of the factor; what stands left of its diagonal is the share det P lacks.
         share = jnp.sum(jnp.tril(cholesky, -1) ** 2, axis=1) / diagonal
         small = share < 0.5
         log_rest = jnp.where(
@@ -96,7 +96,9 @@ class LinearGaussian:
         dtype = self.weights.dtype
         z = jax.random.normal(key_z, (n, self.weights.shape[1]), dtype)
         noise = jax.random.normal(key_x, (n, self.weights.shape[0]), dtype)
-        return jax.vmap(lambda z, e: matmul(self.weights, z) + self.bias + jnp.exp(self.log_var / 2) * e)(z, noise)
+        return jax.vmap(lambda z, e: matmul(self.weights, z) + self.bias + jnp.exp(self.log_var / 2) * e)(
+            z, noise
+        )
 
     def _precision(self) -> Float[Array, "d d"]:
         check_full_precision(weights=self.weights, bias=self.bias, log_var=self.log_var)

@@ -76,7 +76,7 @@ def collapsed_units(
         means: posterior means, `[n, d]`.
         log_vars: posterior log-variances, `[n, d]`.
         epsilon: ε, nats.
-        delta: δ, the share of examples that may exceed ε: ⌊δ n⌋ of them, where 1 of 100 is ⌊0.01 · 100⌋ in binary too.
+        delta: δ, the share of examples that may exceed ε: ⌊δ n⌋ of them, 1 of 100 at δ = 0.01.
 
     Returns:
         `[d]`, true where collapsed.

@@ -204,7 +204,7 @@ def sample_noise(key: PRNGKeyArray, num_samples: int, like: Array) -> Float[Arra
 
 
 def log_prob_of_draw(z: Array, mean: Array, log_var: Array, noise: Array) -> Float[Array, ""]:
-    """The log-density log q(z|x) at z = μ + σ ε, from ε itself: z − μ keeps no digit of it where σ is small beside μ."""
+    """The log-density log q(z|x) at z = μ + σ ε, from ε: z − μ keeps no digit of it where σ is small beside μ."""
     return standard_normal_log_prob(_noise_of(z, mean, log_var, noise)) - jnp.sum(log_var) / 2
 
 

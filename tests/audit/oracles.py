@@ -40,7 +40,12 @@ def exact_linear_gaussian(w, b, log_var, x, mean, q_log_var):
     gap = mpmath.matrix(mean.tolist()) - posterior
     trace = sum(precision[j, j] * exp(q_log_var)[j] for j in range(d))
     kl = (trace + (gap.T * precision * gap)[0] - d - mpmath.log(mpmath.det(precision)) - sum(q_log_var)) / 2
-    return log_evidence, kl, np.array(list(posterior), object), np.array([-mpmath.log(precision[j, j]) for j in range(d)], object)
+    return (
+        log_evidence,
+        kl,
+        np.array(list(posterior), object),
+        np.array([-mpmath.log(precision[j, j]) for j in range(d)], object),
+    )
 
 
 MIXTURES = stack(
@@ -65,7 +70,9 @@ def exact_mixture(weights, means, covs, x):
         c = mpmath.matrix(((cov + cov.T) / 2).tolist())
         difference = mpmath.matrix((mean - x).tolist())
         pull = c**-1 * difference
-        log_p.append(mpmath.log(weight) - ((difference.T * pull)[0] + mpmath.log(mpmath.det(c)) + len(x) * log_2pi) / 2)
+        log_p.append(
+            mpmath.log(weight) - ((difference.T * pull)[0] + mpmath.log(mpmath.det(c)) + len(x) * log_2pi) / 2
+        )
         pulls.append(np.array(list(pull), object))
     total = log_sum_exp(np.array(log_p, object))
     return total, sum(mpmath.exp(a - total) * pull for a, pull in zip(log_p, pulls, strict=True))
@@ -78,7 +85,9 @@ def quadratic_term(weights, means, covs, x):
     return [precision * size**2, precision * size**2 / weights.min(1), *[precision**2 * size**3] * 3]
 
 
-ENERGIES = stack(*[([[s, -s, 1e-6], [s + 1, 0.0, w]],) for s in (0.0, 1e-6, 20.0, 1e3) for w in (0.0, np.inf)])
+ENERGIES = stack(
+    *[([[s, -s, 1e-6], [s + 1, 0.0, w]],) for s in (0.0, 1e-6, 20.0, 1e3) for w in (0.0, np.inf)]
+)
 X = np.array([1, 1])
 
 
@@ -98,20 +107,41 @@ CASES = {
             linear_gaussian,
             LINEAR,
             exact_linear_gaussian,
-            terms=lambda w, b, v, x, m, q: (lambda p: [p * (1 + (x**2).sum(1)), *[p**2 * (1 + (x**2).sum(1))] * 6])(1 + (w**2).sum((1, 2)) * np.exp(-v).max(1)),
+            terms=lambda w, b, v, x, m, q: (
+                lambda p: [p * (1 + (x**2).sum(1)), *[p**2 * (1 + (x**2).sum(1))] * 6]
+            )(1 + (w**2).sum((1, 2)) * np.exp(-v).max(1)),
         )
     ],
     "genjax.oracles.GaussianMixture": [
         Case(gaussian_mixture, MIXTURES, exact_mixture, terms=quadratic_term, exact_gradient=False),
-        Case(gaussian_mixture, tuple(np.stack([a[0], a[0]]) if i else np.array([[1.0, 0.0], [0.0, 1.0]]) for i, a in enumerate(MIXTURES))),
+        Case(
+            gaussian_mixture,
+            tuple(
+                np.stack([a[0], a[0]]) if i else np.array([[1.0, 0.0], [0.0, 1.0]])
+                for i, a in enumerate(MIXTURES)
+            ),
+        ),
     ],
     "genjax.oracles.EnumerableEnergy": [
-        Case(enumerable, ENERGIES, exact_enumerable, terms=lambda e: [np.where(np.isfinite(e), np.abs(e), 0).max((1, 2)) + 1, 1.0 + np.where(np.isfinite(e), np.abs(e), 0).max((1, 2))]),
+        Case(
+            enumerable,
+            ENERGIES,
+            exact_enumerable,
+            terms=lambda e: [
+                np.where(np.isfinite(e), np.abs(e), 0).max((1, 2)) + 1,
+                1.0 + np.where(np.isfinite(e), np.abs(e), 0).max((1, 2)),
+            ],
+        ),
     ],
     "genjax.oracles.AutoregressiveTable": [
         Case(
             lambda first, second: oracles.AutoregressiveTable((first, second)).log_probs(),
-            stack(*[([g, 0.0, 1e-6], [[0.0, g, -g], [1.0, 2.0, g], [0.0, 0.0, 0.0]]) for g in (-100.0, -10.0, 0.0, 17.0, 100.0)]),
+            stack(
+                *[
+                    ([g, 0.0, 1e-6], [[0.0, g, -g], [1.0, 2.0, g], [0.0, 0.0, 0.0]])
+                    for g in (-100.0, -10.0, 0.0, 17.0, 100.0)
+                ]
+            ),
             terms=lambda first, second: [1.0, 1.0, 1.0],
         )
     ],

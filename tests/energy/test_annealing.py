@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from genjax.energy import (
+    AnnealedRun,
     annealed_bracket,
     annealed_importance_sampling,
     geometric_path,
@@ -119,3 +120,9 @@ def test_a_chain_that_leaves_the_support_has_weight_zero_and_keeps_it():
     log_z, error = run.log_partition(base_log_z=BASE_LOG_Z)
     assert abs(log_z - (BASE_LOG_Z + np.log(0.5))) < 4 * error
     np.testing.assert_allclose(run.effective_sample_size, jnp.sum(x > 0), rtol=1e-4)
+
+
+def test_equal_weights_are_all_effective_at_any_size():
+    for log_w in (-1e4, 0.0, 7.0):
+        run = AnnealedRun(jnp.full(3, log_w, jnp.float32), jnp.zeros(3))
+        assert run.effective_sample_size == 3
