@@ -156,7 +156,7 @@ def test_annealing_brackets_the_enumerated_log_z_of_a_trained_machine():
 
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
 def test_base_rates_are_counted_in_full_in_half_precision(dtype):
-    data = jnp.arange(3000)[:, None] < jnp.array([0, 1000, 2999])
+    data = jnp.array(np.arange(3000)[:, None] < np.array([0, 1000, 2999]))
     single, half = base_rate_logits(data.astype(jnp.float32)), base_rate_logits(data.astype(dtype))
     assert half.dtype == dtype
     np.testing.assert_array_equal(half, single.astype(dtype))
