@@ -165,7 +165,8 @@ def base_rate_logits(v: Array, *, pseudo_count: float = 1.0) -> Float[Array, " n
         raise ValueError(f"pseudo_count must be positive; got {pseudo_count}")
     v = jnp.asarray(v)
     v = _binary("v", v, v if jnp.issubdtype(v.dtype, jnp.floating) else jnp.zeros(v.shape))
-    wide = jnp.promote_types(v.dtype, jnp.float32)  # half precision cannot count beyond a few hundred
+    # Half precision cannot count beyond a few hundred.
+    wide = v.dtype if jnp.finfo(v.dtype).bits >= 32 else jnp.float32
     on, off = jnp.sum(v, axis=0, dtype=wide), jnp.sum(1 - v, axis=0, dtype=wide)
     return (jnp.log(on + pseudo_count) - jnp.log(off + pseudo_count)).astype(v.dtype)
 
