@@ -46,7 +46,7 @@ def levels(num_levels, *which):
 def generalised_kl(p, q):
     terms = [
         (a * mpmath.log(a / b) if a > 0 else 0) - a + b if b > 0 or a == 0 else mpmath.inf
-        for a, b in zip(p, q)
+        for a, b in zip(p, q, strict=True)
     ]
     return mpmath.fsum(terms)
 
@@ -57,7 +57,7 @@ def kl_normal(m_q, v_q, m_p, v_p):
 
 
 def kl_equation(p, q):
-    return mpmath.fsum(a * mpmath.log(a / b) for a, b in zip(p, q) if a > 0)
+    return mpmath.fsum(a * mpmath.log(a / b) for a, b in zip(p, q, strict=True) if a > 0)
 
 
 def js(kl):
@@ -73,8 +73,8 @@ P = whole(2 * 2**20, 3 * 2**20)
 INNER_PAIRS = stack(
     *[(P, whole(2 * 2**20 + k, 3 * 2**20 - 2 * k)) for k in (1, 10, 1000, 10**5, 10**6, -1, -1000)],
     (whole(8, 8), whole(16, 9)),
-    (whole(2**23 - 8, 8) + [0, 0, 1e-30], whole(8, 2**23 - 8) + [0, 0, 1e-20]),
-    (whole(2**22, 2**22) + [0, 0, 1e-30], whole(2**21, 2**21)),
+    (whole(2**23 - 8, 8) + np.array([0, 0, 1e-30]), whole(8, 2**23 - 8) + np.array([0, 0, 1e-20])),
+    (whole(2**22, 2**22) + np.array([0, 0, 1e-30]), whole(2**21, 2**21)),
     (whole(7 * 2**20, 2**19), whole(1, 2**22)),
 )
 EDGE_PAIRS = stack(
@@ -149,7 +149,7 @@ CASES = {
         Case(densities.standard_normal_log_prob, (RNG.normal(size=(2, 3000)),)),
     ],
     "genjax.densities.bernoulli_log_prob": [
-        Case(densities.bernoulli_log_prob, product([0, 1], LOGITS), lambda x, l: log_sigmoid(l if x else -l)),
+        Case(densities.bernoulli_log_prob, product([0, 1], LOGITS), lambda x, g: log_sigmoid(g if x else -g)),
     ],
     "genjax.densities.continuous_bernoulli_log_prob": [
         Case(
@@ -162,9 +162,9 @@ CASES = {
         Case(
             densities.categorical_log_prob,
             stack(
-                *[(x, [l, 0.0, -5.0]) for l in LOGITS for x in (0, 1, 2)],
-                *[(x, [1e4 + l, 1e4, 1e4 - l]) for l in (0, 1, 20) for x in (0, 1)],
-                *[(0, [l, 0.0, -np.inf]) for l in (-100.0, 0.0, 30.0)],
+                *[(x, [g, 0.0, -5.0]) for g in LOGITS for x in (0, 1, 2)],
+                *[(x, [1e4 + g, 1e4, 1e4 - g]) for g in (0, 1, 20) for x in (0, 1)],
+                *[(0, [g, 0.0, -np.inf]) for g in (-100.0, 0.0, 30.0)],
             ),
             categorical,
         ),
@@ -193,40 +193,42 @@ CASES = {
     ],
     "genjax.densities.discretized_logistic_mixture_log_prob": [
         Case(
-            lambda x, l, m, s: densities.discretized_logistic_mixture_log_prob(
-                jax.lax.stop_gradient(x), l, m, s
+            lambda x, g, m, s: densities.discretized_logistic_mixture_log_prob(
+                jax.lax.stop_gradient(x), g, m, s
             ),
             stack(
                 *[
-                    (x, [0.0, l], [0.3, m], [-3.0, s])
+                    (x, [0.0, g], [0.3, m], [-3.0, s])
                     for x in levels(256, 0, 100, 255)
-                    for l in (-100.0, 0.0, 30.0)
+                    for g in (-100.0, 0.0, 30.0)
                     for m in (-0.5, 3.0)
                     for s in (-7.0, 2.0)
                 ]
             ),
-            lambda x, l, m, s: log_sum_exp(
-                log_softmax(l) + np.array([discretized_logistic(x, a, b, 256) for a, b in zip(m, s)], object)
+            lambda x, g, m, s: log_sum_exp(
+                log_softmax(g)
+                + np.array([discretized_logistic(x, a, b, 256) for a, b in zip(m, s, strict=True)], object)
             ),
-            terms=lambda x, l, m, s: [1.0, 0.0, 1.0, np.exp(-s).max(1), 1.0],
+            terms=lambda x, g, m, s: [1.0, 0.0, 1.0, np.exp(-s).max(1), 1.0],
             exact_gradient=False,
         )
     ],
     "genjax.densities.mixture_log_prob": [
         Case(
-            lambda x, l, m, v: densities.mixture_log_prob(densities.normal_log_prob, x, l, m, v),
+            lambda x, g, m, v: densities.mixture_log_prob(densities.normal_log_prob, x, g, m, v),
             stack(
                 *[
-                    (x, [0.0, l], [-1.0, 1.0], [0.0, v])
+                    (x, [0.0, g], [-1.0, 1.0], [0.0, v])
                     for x in (0.0, 1.0, 30.0, -300.0)
-                    for l in (-100.0, -1e-6, 30.0, -np.inf)
+                    for g in (-100.0, -1e-6, 30.0, -np.inf)
                     for v in (-10.0, 0.0, 10.0)
                 ]
             ),
-            lambda x, l, m, v: log_sum_exp(
-                log_softmax(l) + np.array([normal_log_prob(x, a, b) for a, b in zip(m, v)], object)
+            lambda x, g, m, v: log_sum_exp(
+                log_softmax(g)
+                + np.array([normal_log_prob(x, a, b) for a, b in zip(m, v, strict=True)], object)
             ),
-            terms=lambda x, l, m, v: [1.0, (np.abs(x[:, None] - m) * np.exp(-v)).max(1), 1.0, 0.0, 1.0],
+            terms=lambda x, g, m, v: [1.0, (np.abs(x[:, None] - m) * np.exp(-v)).max(1), 1.0, 0.0, 1.0],
         )
     ],
     "genjax.divergences.kl_standard_normal": [

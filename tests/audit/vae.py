@@ -127,7 +127,7 @@ CASES = {
             Case(
                 lambda scale, shift, n=n, chunk=chunk: weights_of(scale, shift, n, chunk),
                 product([0.0, 1e-6, 1.0, 30.0], [0.0, -1e4, 1e4]),
-                terms=lambda scale, shift: [0.0, 1.0, 0.0],
+                terms=lambda scale, shift: [1 + np.abs(shift)] * 3,
             )
             for n, chunk in ((1, 1), (7, 3), (6, 3), (5000, 100))
         ],
@@ -135,6 +135,7 @@ CASES = {
             lambda shift: weights_of(jnp.zeros_like(shift), shift, 200_000, 100),
             (np.array([-1e4, 3.0]),),
             lambda shift: shift,
+            terms=lambda shift: [0.0, 10.0],
         ),
     ],
     "genjax.vae.unit_kl": [
@@ -198,7 +199,10 @@ CASES = {
                 lambda *a, name=name: getattr(vae, name)(log_joint, *a),
                 DRAWS,
                 bound,
-                terms=lambda m, v, e: [5.0, *[np.exp(np.abs(v)).max(1) * (1 + np.abs(m)).max(1) ** 2] * 3],
+                terms=lambda m, v, e: [
+                    np.exp(np.abs(v) / 2).max(1),
+                    *[np.exp(np.abs(v)).max(1) * (1 + np.abs(m)).max(1) ** 2] * 3,
+                ],
                 exact_gradient=name == "pathwise",
             )
         ]
