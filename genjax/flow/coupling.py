@@ -104,8 +104,8 @@ class MaskedAutoregressive:
 
     Raises:
         TypeError: the event or what the conditioner returns is not floating point.
-        ValueError: the parameters cannot be dealt out evenly, or the bijector does not take a scalar to a scalar and a
-            scalar log-determinant.
+        ValueError: the parameters cannot be dealt out evenly, or the bijector does not take a scalar to a scalar and
+            a scalar log-determinant.
 
     Source: Papamakarios et al. (2017), section 3.1; inverted: Kingma et al. (2016), section 4.
 
