@@ -107,6 +107,7 @@ CASES = {
             linear_gaussian,
             LINEAR,
             exact_linear_gaussian,
+            exact_gradient=False,
             terms=lambda w, b, v, x, m, q: (
                 lambda p: [p * (1 + (x**2).sum(1)), *[p**2 * (1 + (x**2).sum(1))] * 6]
             )(1 + (w**2).sum((1, 2)) * np.exp(-v).max(1)),
