@@ -151,8 +151,8 @@ def continuous_bernoulli_log_prob(
     check_not_nan(x=x, logits=logits)
     inside = (x >= 0) & (x <= 1)
     check_values("x", x, inside, "lie in [0, 1]")
-    # The constant combines to log p = (x − ½) ℓ − log(sinh(u) / u), u = ℓ/2: near 0 by the series of the quotient less
-    # 1, whose terms are all positive, and away from it by a form that measures x from the nearer end.
+    # The constant combines to log p = (x − ½) ℓ − log(sinh(u) / u), u = ℓ/2: near 0 by the series of the quotient
+    # less 1, whose terms are all positive, and away from it by a form that measures x from the nearer end.
     small = jnp.abs(logits) < 2
     u2 = jnp.where(small, logits / 2, 0.0) ** 2
     excess = jnp.ones_like(u2)

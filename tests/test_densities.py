@@ -222,3 +222,18 @@ def test_logistic_mixture_sums_to_one_and_mixes_each_coordinate_alone():
     p = np.exp(np.asarray(table, np.float64))
     np.testing.assert_allclose(p.sum(), 1.0, atol=1e-5)
     np.testing.assert_allclose(p, np.outer(p.sum(1), p.sum(0)), atol=1e-6)
+
+
+def test_continuous_bernoulli_keeps_its_digits_at_every_logit():
+    # Where the two forms meet (2) and where they once did (0.1); at x = 1/2 only the constant is left.
+    magnitudes = np.array([1e-6, 1e-3, 0.0999, 0.1001, 0.3, 1.0, 1.999, 2.001, 8.0, 50.0])
+    logits = np.concatenate([magnitudes, -magnitudes]).astype(np.float32)
+    value = jax.vmap(
+        jax.value_and_grad(lambda logit: continuous_bernoulli_log_prob(jnp.float32(0.5), logit))
+    )(logits)
+    u = logits.astype(np.float64) / 2
+    small = np.abs(u) < 0.01  # a series there, because float64 cancels too
+    log_quotient = np.where(small, u**2 / 6 - u**4 / 180, np.log(np.sinh(u) / u))
+    slope = np.where(small, u / 3 - u**3 / 45, 1 / np.tanh(u) - 1 / u) / 2
+    np.testing.assert_allclose(value[0], -log_quotient, rtol=3e-6)
+    np.testing.assert_allclose(value[1], -slope, rtol=3e-6)

@@ -120,3 +120,15 @@ def test_faults_of_the_mixture_are_named():
         with pytest.raises(ValueError, match=message):
             broken.log_prob(jnp.zeros(2))
         assert jnp.isnan(jax.jit(lambda mixture, x: mixture.log_prob(x))(broken, jnp.zeros(2)))
+
+
+def test_the_score_keeps_its_digits_in_the_far_tails():
+    # log p is about −450 a squared unit there, and its rounding would be that of the component's share.
+    mixture = GaussianMixture(
+        jnp.array([0.5, 0.5]), jnp.array([[0.0, 0.0], [1.0, 0.0]]), jnp.stack([jnp.eye(2)] * 2)
+    )
+    for distance in (30.0, 300.0):
+        x = jnp.array([-distance, distance])
+        expected = -x  # the other component's share is below exp(−30)
+        np.testing.assert_allclose(mixture.score(x), expected, rtol=1e-6)
+        np.testing.assert_allclose(jax.grad(mixture.log_prob)(x), expected, rtol=1e-6)

@@ -79,3 +79,13 @@ def test_the_model_is_a_pytree_through_jit_vmap_and_grad():
     gradient = jax.grad(lambda model: model.log_evidence(datum()))(random_model(0))
     assert isinstance(gradient, LinearGaussian)
     assert gradient.weights.shape == (4, 2)
+
+
+@pytest.mark.parametrize("orthogonal", [False, True])
+def test_the_gap_is_not_negative_at_the_optimum_in_float32(orthogonal):
+    for seed in range(20):
+        model = jax.tree.map(lambda a: jnp.asarray(a, jnp.float32), random_model(seed, orthogonal=orthogonal))
+        x = jnp.asarray(datum(), jnp.float32)
+        gap = float(model.kl_to_posterior(*model.optimal_encode(x), x))
+        assert gap >= 0
+        assert not orthogonal or gap < 1e-6

@@ -135,3 +135,8 @@ def test_distances_take_the_memory_of_their_matrix_and_not_of_all_differences():
     program = jax.jit(jax.vmap(judge, (None, 0))).lower(real, fake).compile()
     matrix = 3 * 400 * 400 * 4  # the differences would take 500 times as much
     assert program.memory_analysis().temp_size_in_bytes < 20 * matrix
+
+
+def test_diversity_counts_the_pairs_of_any_number_of_samples():
+    many = jax.ShapeDtypeStruct((60_000, 2), jnp.float32)  # 60,000 · 59,999 is no int32
+    assert jax.eval_shape(diversity, many).pairwise_distance.shape == ()

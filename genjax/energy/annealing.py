@@ -53,7 +53,8 @@ class AnnealedRun(NamedTuple):
     @property
     def effective_sample_size(self) -> Array:
         """The effective number of chains, (Σ w)² / Σ w²."""
-        return jnp.exp(2 * jax.nn.logsumexp(self.log_weights) - jax.nn.logsumexp(2 * self.log_weights))
+        weights = jnp.exp(self.log_weights - jnp.max(self.log_weights))
+        return jnp.sum(weights) ** 2 / jnp.sum(weights**2)
 
 
 class Bracket(NamedTuple):

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from genjax._checks import check_count, check_full_precision, check_key, check_same_shape, check_values
+from genjax._procrustes import matmul
 from genjax.energy._energies import energies_of
 from genjax.energy.annealing import Bracket, annealed_bracket
 from genjax.energy.partition import LogPartition, log_partition_enumeration
@@ -23,6 +24,8 @@ class RestrictedBoltzmann:
     """The restricted Boltzmann machine over binary visible and hidden units.
 
     E(v, h) = −vᵀ W h − bᵀ v − aᵀ h; F(v) = −log Σ_h exp(−E(v, h)) = −bᵀ v − Σ_j softplus(a_j + W_·jᵀ v)
+
+    Matrix products run in full precision on every device.
 
     Args:
         weights: W, `[n, m]` for n visible and m hidden units.
@@ -43,12 +46,14 @@ class RestrictedBoltzmann:
     def energy(self, v: Array, h: Array) -> Float[Array, ""]:
         """The energy E(v, h) of one joint state, in nats."""
         v, h = _binary("v", v, self.visible_bias), _binary("h", h, self.hidden_bias)
-        return -(v @ self.weights @ h + self.visible_bias @ v + self.hidden_bias @ h)
+        coupling = matmul(matmul(v, self.weights), h)
+        return -(coupling + matmul(self.visible_bias, v) + matmul(self.hidden_bias, h))
 
     def free_energy(self, v: Array) -> Float[Array, ""]:
         """The free energy F(v) of one visible state, in nats: p(v) = exp(−F(v)) / Z."""
         v = _binary("v", v, self.visible_bias)
-        return -(self.visible_bias @ v) - jnp.sum(jax.nn.softplus(self.hidden_bias + v @ self.weights))
+        inputs = self.hidden_bias + matmul(v, self.weights)
+        return -matmul(self.visible_bias, v) - jnp.sum(jax.nn.softplus(inputs))
 
     def gibbs(self, key: PRNGKeyArray, v: Array, *, num_steps: int = 1) -> Float[Array, " n"]:
         """Take block-Gibbs steps h ~ p(h|v), v ~ p(v|h), which leave p(v) invariant: CD-k takes k of them."""
@@ -58,7 +63,7 @@ class RestrictedBoltzmann:
 
         def step(v: Array, k: Array) -> tuple[Array, None]:
             key_h, key_v = jax.random.split(jax.random.fold_in(key, k))
-            h = _bernoulli(key_h, self.hidden_bias + v @ self.weights)
+            h = _bernoulli(key_h, self.hidden_bias + matmul(v, self.weights))
             return self._visible(key_v, h), None
 
         return jax.lax.scan(step, v, jnp.arange(int(num_steps)))[0]
@@ -102,7 +107,7 @@ class RestrictedBoltzmann:
 
     def _visible(self, key: PRNGKeyArray, h: Array) -> Array:
         """Draw v ~ p(v|h)."""
-        return _bernoulli(key, self.visible_bias + self.weights @ h)
+        return _bernoulli(key, self.visible_bias + matmul(self.weights, h))
 
     def _smaller_side(self) -> "RestrictedBoltzmann":
         """The machine itself, or with its sides exchanged, so that the visible side is the smaller."""
@@ -161,7 +166,10 @@ def base_rate_logits(v: Array, *, pseudo_count: float = 1.0) -> Float[Array, " n
         raise ValueError(f"pseudo_count must be positive; got {pseudo_count}")
     v = jnp.asarray(v)
     v = _binary("v", v, v if jnp.issubdtype(v.dtype, jnp.floating) else jnp.zeros(v.shape))
-    return jnp.log(jnp.sum(v, axis=0) + pseudo_count) - jnp.log(jnp.sum(1 - v, axis=0) + pseudo_count)
+    # Half precision cannot count beyond a few hundred.
+    wide = v.dtype if jnp.finfo(v.dtype).bits >= 32 else jnp.float32
+    on, off = jnp.sum(v, axis=0, dtype=wide), jnp.sum(1 - v, axis=0, dtype=wide)
+    return (jnp.log(on + pseudo_count) - jnp.log(off + pseudo_count)).astype(v.dtype)
 
 
 def boltzmann_bracket(

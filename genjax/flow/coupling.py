@@ -39,6 +39,13 @@ class Coupling:
         bijector: `bijector(raw) -> bijector` of a scalar, from `raw` of shape `[p]`; static.
         mask: true where a coordinate passes: nested tuples of bool of the event's shape, static; see
             `checkerboard_mask` and `channel_mask`.
+        moved_only: whether the conditioner returns the parameters of the moved coordinates alone, in row-major order;
+            static. It saves what the passing ones would cost, half of the last layer of a perceptron.
+
+    Raises:
+        TypeError: the event or what the conditioner returns is not floating point, or the mask is not boolean.
+        ValueError: mask and event differ in shape, the parameters cannot be dealt out evenly, or the bijector does
+            not take a scalar to a scalar and a scalar log-determinant.
 
     Source: Dinh et al. (2017), sections 3.2 and 3.4; splines: Durkan et al. (2019), section 3.2.
 
@@ -94,6 +101,11 @@ class MaskedAutoregressive:
         conditioner: from the event to the p raw parameters of each coordinate, where those of coordinate i, in
             row-major order, depend only on coordinates before i; shapes as of `Coupling`. A `Bound`.
         bijector: `bijector(raw) -> bijector` of a scalar, from `raw` of shape `[p]`; static.
+
+    Raises:
+        TypeError: the event or what the conditioner returns is not floating point.
+        ValueError: the parameters cannot be dealt out evenly, or the bijector does not take a scalar to a scalar and
+            a scalar log-determinant.
 
     Source: Papamakarios et al. (2017), section 3.1; inverted: Kingma et al. (2016), section 4.
 

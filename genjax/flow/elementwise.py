@@ -112,8 +112,8 @@ class Logit:
         """The real line to the unit interval."""
         check_float(x=x)
         alpha = _check_alpha(self.alpha)
-        z = (jax.nn.sigmoid(x) - alpha) / (1 - 2 * alpha)
-        return z, jnp.sum(jax.nn.log_sigmoid(x) + jax.nn.log_sigmoid(-x) - math.log1p(-2 * alpha))
+        s, log_slope = _sigmoid(x)
+        return (s - alpha) / (1 - 2 * alpha), jnp.sum(log_slope - math.log1p(-2 * alpha))
 
 
 @jax.tree_util.register_dataclass
@@ -142,6 +142,19 @@ class Sigmoid:
     def inverse(self, x: Float[Array, "*event"]) -> tuple[Float[Array, "*event"], Float[Array, ""]]:
         """The unit interval to the real line."""
         return Logit(self.alpha).forward(x)
+
+
+@jax.custom_jvp
+def _sigmoid(x: Array) -> tuple[Array, Array]:
+    """The sigmoid and its log-slope."""
+    return jax.nn.sigmoid(x), jax.nn.log_sigmoid(x) + jax.nn.log_sigmoid(-x)
+
+
+@_sigmoid.defjvp
+def _sigmoid_jvp(primals, tangents):
+    # JAX's s (1 − s) has no digit left where s rounds to 1, nor a difference of two sigmoids where x is near 0.
+    (x,), (dx,) = primals, tangents
+    return _sigmoid(x), (jax.nn.sigmoid(x) * jax.nn.sigmoid(-x) * dx, -jnp.tanh(x / 2) * dx)
 
 
 def _check_alpha(alpha: float) -> float:

@@ -65,7 +65,7 @@ def diversity(samples: Float[Array, "n d"]) -> Diversity:
     squares = squared_distances(samples, samples)
     apart = ~jnp.eye(n, dtype=bool) & (squares > 0)
     distances = jnp.where(apart, jnp.sqrt(jnp.where(apart, squares, 1.0)), 0.0)
-    return Diversity(jnp.sum(centred**2) / (n - 1), jnp.sum(distances) / (n * (n - 1)))
+    return Diversity(jnp.sum(centred**2) / (n - 1), jnp.mean(jnp.sum(distances, axis=1) / (n - 1)))
 
 
 def mode_coverage(samples: Float[Array, "n d"], centers: Float[Array, "m d"], *, std: float) -> ModeCoverage:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+from jax.lax import Precision
 from jaxtyping import Array, Float, Integer, PRNGKeyArray
 
 from genjax._checks import check_count, check_float, check_integer, check_key, check_scalar, check_values
@@ -20,6 +21,8 @@ class EnumerableEnergy:
     """An energy for each state of d discrete coordinates: everything about it is a finite sum.
 
     p(x) = exp(−E_x) / Z, Z = Σ_x exp(−E_x), x_i in 0..K_i−1
+
+    Expectations are summed in full precision on every device.
 
     Args:
         energies: E, in nats, `[K_1, …, K_d]`; +∞ for a state of probability zero. As the table's leaf is the
@@ -74,7 +77,9 @@ class EnumerableEnergy:
 
     def expectation(self, fn: Callable[[Array], Array]) -> Array:
         """The expectation E_p[fn(x)] for `fn(x)` of one integer state, of any floating-point shape."""
-        return jnp.tensordot(jnp.ravel(self.probabilities()), jax.vmap(fn)(self.states), axes=1)
+        return jnp.tensordot(
+            jnp.ravel(self.probabilities()), jax.vmap(fn)(self.states), axes=1, precision=Precision.HIGHEST
+        )
 
     def moments(self) -> tuple[Float[Array, " d"], Float[Array, "d d"]]:
         """Mean and covariance of x."""

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from genjax._checks import check_count, check_full_precision, check_key, check_not_nan, check_values
+from genjax._procrustes import matmul
 
 __all__ = ["GaussianMixture"]
 
@@ -18,6 +19,8 @@ class GaussianMixture:
     """A mixture of K Gaussians in d dimensions.
 
     p(x) = Σ_k π_k N(x; μ_k, Σ_k); ∇ log p(x) = Σ_k p(k|x) Σ_k⁻¹ (μ_k − x)
+
+    Matrix products run in full precision on every device.
 
     Args:
         weights: π, `[K]`, summing to 1; a component of weight 0 is never drawn, and has a gradient all the same.
@@ -43,7 +46,7 @@ class GaussianMixture:
         """The score ∇ log p(x), in closed form, per unit of x."""
         weights = self._checked_weights()
         log_normals, pulls = self._log_normals(x)
-        return (weights * _density_ratios(_log_mean(weights, log_normals), log_normals)) @ pulls
+        return matmul(weights * _density_ratios(weights, log_normals), pulls)
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n d"]:
         """Draw x n times, `[n, d]`."""
@@ -53,7 +56,7 @@ class GaussianMixture:
         key_component, key_noise = jax.random.split(key)
         component = jax.random.categorical(key_component, log_weights, shape=(n,))
         noise = jax.random.normal(key_noise, (n, self.means.shape[1]), self.means.dtype)
-        return jax.vmap(lambda k, e: self.means[k] + cholesky[k] @ e)(component, noise)
+        return jax.vmap(lambda k, e: self.means[k] + matmul(cholesky[k], e))(component, noise)
 
     def _log_normals(self, x: Array) -> tuple[Float[Array, " k"], Float[Array, "k d"]]:
         """The log-density log N(x; μ_k, Σ_k) and the pull Σ_k⁻¹ (μ_k − x) of every component."""
@@ -66,7 +69,7 @@ class GaussianMixture:
             difference = mean - x
             pull = jax.scipy.linalg.cho_solve((cholesky, True), difference)
             log_det = 2 * jnp.sum(jnp.log(jnp.diag(cholesky)))
-            return -0.5 * (difference @ pull + log_det + x.size * math.log(2 * math.pi)), pull
+            return -0.5 * (matmul(difference, pull) + log_det + x.size * math.log(2 * math.pi)), pull
 
         return jax.vmap(component)(self.means, self._cholesky())
 
@@ -100,12 +103,18 @@ def _log_mean(weights: Array, log_probs: Array) -> Array:
 @_log_mean.defjvp
 def _log_mean_jvp(primals, tangents):
     (weights, log_probs), (d_weights, d_log_probs) = primals, tangents
-    value = _log_mean(weights, log_probs)
-    ratios = _density_ratios(value, log_probs)
-    return value, jnp.sum(ratios * d_weights) + jnp.sum(weights * ratios * d_log_probs)
+    ratios = _density_ratios(weights, log_probs)
+    return _log_mean(weights, log_probs), jnp.sum(ratios * d_weights) + jnp.sum(
+        weights * ratios * d_log_probs
+    )
 
 
-def _density_ratios(log_mean: Array, log_probs: Array) -> Array:
-    """The ratios p_k/p, at most the largest number: times a weight of zero they are zero."""
+def _density_ratios(weights: Array, log_probs: Array) -> Array:
+    """The ratios p_k/p, at most the largest number: times a weight of zero they are zero.
+
+    Divided by their own mean, because the rounding of log p in the far tails is that of a large number.
+    """
     largest = math.log(float(jnp.finfo(log_probs.dtype).max)) - 1
-    return jnp.exp(jnp.minimum(log_probs - log_mean, largest))
+    log_mean = jax.lax.stop_gradient(_log_mean(weights, log_probs))
+    ratios = jnp.exp(jnp.minimum(log_probs - log_mean, largest))
+    return ratios / jnp.sum(weights * ratios)

@@ -17,8 +17,7 @@ import jax.numpy as jnp
 from jax.lax import stop_gradient
 from jaxtyping import Array, Float
 
-from genjax.densities import normal_log_prob
-from genjax.vae.elbo import reparameterize
+from genjax.vae.elbo import log_prob_of_draw, reparameterize
 
 __all__ = ["doubly_reparameterized", "pathwise", "score_function", "sticking_the_landing"]
 
@@ -56,7 +55,7 @@ def pathwise(
     0.4189
     """
     z = _draws(mean, log_var, noise)
-    return _log_mean_exp(_log_weights(log_joint, z, mean, log_var))
+    return _log_mean_exp(_log_weights(log_joint, z, mean, log_var, noise))
 
 
 def score_function(
@@ -89,8 +88,8 @@ def score_function(
     0.4189
     """
     z = stop_gradient(_draws(mean, log_var, noise))
-    bound = _log_mean_exp(_log_weights(log_joint, z, mean, log_var))
-    log_q = jnp.sum(jax.vmap(partial(normal_log_prob, mean=mean, log_var=log_var))(z))
+    bound = _log_mean_exp(_log_weights(log_joint, z, mean, log_var, noise))
+    log_q = jnp.sum(jax.vmap(lambda z_k, e: log_prob_of_draw(z_k, mean, log_var, e))(z, noise))
     return bound + stop_gradient(bound) * (log_q - stop_gradient(log_q))
 
 
@@ -126,7 +125,7 @@ def sticking_the_landing(
     """
     z = _draws(mean, log_var, noise)
     frozen = stop_gradient((mean, log_var))
-    return _log_mean_exp(_log_weights(log_joint, z, *frozen))
+    return _log_mean_exp(_log_weights(log_joint, z, *frozen, noise))
 
 
 def doubly_reparameterized(
@@ -162,19 +161,20 @@ def doubly_reparameterized(
     z = _draws(mean, log_var, noise)
     fixed = stop_gradient(z)
     frozen = stop_gradient((mean, log_var))
-    weights = stop_gradient(jax.nn.softmax(_log_weights(log_joint, fixed, *frozen)))
+    weights = stop_gradient(jax.nn.softmax(_log_weights(log_joint, fixed, *frozen, noise)))
     # log_mean_exp weighs the gradient by w̃ once; the path through z takes it a second time. The value is z.
     weights = jnp.reshape(weights, (-1,) + (1,) * mean.ndim)
     z = fixed + weights * (z - fixed)
-    return _log_mean_exp(_log_weights(log_joint, z, *frozen))
+    return _log_mean_exp(_log_weights(log_joint, z, *frozen, noise))
 
 
 def _draws(mean: Array, log_var: Array, noise: Array) -> Array:
     return jax.vmap(partial(reparameterize, mean, log_var))(noise)
 
 
-def _log_weights(log_joint: LogJoint, z: Array, mean: Array, log_var: Array) -> Array:
-    return jax.vmap(lambda z_k: log_joint(z_k) - normal_log_prob(z_k, mean, log_var))(z)
+def _log_weights(log_joint: LogJoint, z: Array, mean: Array, log_var: Array, noise: Array) -> Array:
+    log_weight = lambda z_k, e: log_joint(z_k) - log_prob_of_draw(z_k, mean, log_var, e)
+    return jax.vmap(log_weight)(z, noise)
 
 
 def _log_mean_exp(log_weights: Array) -> Array:

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from genjax._checks import check_float, check_key, check_scalar
 from genjax.densities import normal_log_prob, standard_normal_log_prob
-from genjax.vae.elbo import Encode, LogLikelihood, check_example, reparameterize
+from genjax.vae.elbo import Encode, LogLikelihood, check_example, log_prob_of_draw, reparameterize
 
 __all__ = ["HierarchicalTerms", "hierarchical_elbo", "hierarchical_elbo_terms"]
 
@@ -78,7 +78,7 @@ def hierarchical_elbo_terms(
     for encode, noise_l in zip(encoders, noise, strict=True):
         mean, log_var = encode(z[-1])
         z.append(reparameterize(mean, log_var, noise_l))
-        log_q.append(normal_log_prob(z[-1], mean, log_var))
+        log_q.append(log_prob_of_draw(z[-1], mean, log_var, noise_l))
     z = z[1:]
     log_p = [
         normal_log_prob(below, *decode(above))

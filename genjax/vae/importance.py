@@ -1,6 +1,5 @@
 """Importance-weighted bounds and estimates of the evidence."""
 
-import math
 from collections.abc import Callable
 
 import jax
@@ -9,12 +8,13 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from genjax._checks import check_count, check_float, check_key, check_scalar
 from genjax._log_sum import LogSum
-from genjax.densities import normal_log_prob, standard_normal_log_prob
+from genjax.densities import standard_normal_log_prob
 from genjax.vae.elbo import (
     Encode,
     LogLikelihood,
     LogPrior,
     check_example,
+    log_prob_of_draw,
     reparameterize,
     sample_noise,
 )
@@ -55,6 +55,7 @@ def importance_weighted_elbo(
 
     Source: Burda et al. (2016), equation 8.
 
+    >>> from genjax.densities import normal_log_prob
     >>> encode = lambda x: (0.5 * x, jnp.full_like(x, jnp.log(0.5)))     # the posterior: the bound is exact
     >>> log_likelihood = lambda x, z: normal_log_prob(x, z, jnp.zeros_like(x))
     >>> bound = importance_weighted_elbo(jax.random.key(0), encode, log_likelihood, jnp.ones(2), num_samples=5)
@@ -100,6 +101,7 @@ def log_evidence(
 
     Source: Burda et al. (2016), equation 8; Rezende et al. (2014), appendix E.
 
+    >>> from genjax.densities import normal_log_prob
     >>> encode = lambda x: (0.5 * x, jnp.full_like(x, jnp.log(0.5)))
     >>> log_likelihood = lambda x, z: normal_log_prob(x, z, jnp.zeros_like(x))
     >>> print(f"{log_evidence(jax.random.key(0), encode, log_likelihood, jnp.ones(2)):.4f}")
@@ -110,8 +112,9 @@ def log_evidence(
     log_joint = _log_joint(log_likelihood, log_prior, x)
 
     def log_weight(key_k: PRNGKeyArray) -> Array:
-        z = reparameterize(mean, log_var, jax.random.normal(key_k, mean.shape, mean.dtype))
-        return log_joint(z) - normal_log_prob(z, mean, log_var)
+        noise = jax.random.normal(key_k, mean.shape, mean.dtype)
+        z = reparameterize(mean, log_var, noise)
+        return log_joint(z) - log_prob_of_draw(z, mean, log_var, noise)
 
     return log_mean_weight(key, log_weight, num_samples=num_samples, chunk_size=chunk_size)
 
@@ -161,7 +164,8 @@ def log_mean_weight(
 
     starts = jnp.arange(0, num_samples, chunk_size)
     weights, _ = jax.lax.scan(add_chunk, LogSum.empty(dtype), starts)
-    return (weights.log() - math.log(num_samples)).astype(dtype)
+    # Divided before the log, so that the mean of equal weights is that weight.
+    return LogSum(weights.largest, weights.total / num_samples).log().astype(dtype)
 
 
 def _log_joint(log_likelihood: LogLikelihood, log_prior: LogPrior, x: Array) -> Callable[[Array], Array]:

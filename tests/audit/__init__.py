@@ -14,13 +14,16 @@ from .case import Case
 FAMILIES = (foundations, vae, flow, autoregressive, energy, metrics, oracles)
 
 
-def _of_registry(row) -> Case:
+TERMS = {name: terms for family in FAMILIES for name, terms in getattr(family, "TERMS", {}).items()}
+
+
+def _of_registry(name, row) -> Case:
     args = tuple(np.asarray(a)[None] if is_float(a) else a for a in row.args)
-    return Case(row.call, args, gradient=row.gradient != "none")
+    return Case(row.call, args, terms=TERMS.get(name), gradient=row.gradient != "none")
 
 
 EXEMPT = {name: reason for family in FAMILIES for name, reason in family.EXEMPT.items()}
-CASES = {name: [_of_registry(row)] for name, row in ROWS.items()}
+CASES = {name: [_of_registry(name, row)] for name, row in ROWS.items()}
 for _family in FAMILIES:
     for _name, _cases in _family.CASES.items():
         CASES.setdefault(_name, []).extend(_cases)

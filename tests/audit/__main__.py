@@ -21,7 +21,10 @@ def main(*only: str) -> int:
         count = sum(r.num_numbers for r in results)
         relative, conditioned = max(r.relative for r in results), max(r.conditioned for r in results)
         new = [f"{name}: {fault}" for r in results for fault in r.faults]
-        print(f"{name:62} {count:7d}  {relative:8.1e}  {conditioned:12.2f}   {'FAILS' if new else ''}", flush=True)
+        print(
+            f"{name:62} {count:7d}  {relative:8.1e}  {conditioned:12.2f}   {'FAILS' if new else ''}",
+            flush=True,
+        )
         room = name.split(".")[1]
         rooms[room] = max(rooms.get(room, 0.0), relative)
         num_numbers, faults = num_numbers + count, faults + new

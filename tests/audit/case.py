@@ -16,7 +16,7 @@ BAR = 1e-5  # the relative error allowed
 FACTOR = 4  # times the change of the truth when every input moves by one unit in its last place
 NUM_DRAWS = 8
 TINY = 1e-37  # below it float32 has no digits to be wrong in
-mpmath.mp.dps = 80
+mpmath.mp.dps = 120
 STEP = mpmath.mpf(10) ** -25
 
 
@@ -27,8 +27,8 @@ class Case:
     Args:
         call: a function of arrays alone, one example.
         args: arrays with a leading axis of inputs (float64, rounded to float32 before use), or keys, which all share.
-        exact: the truth in mpmath, `exact(*args)` of one example in object arrays, where float64 could be wrong in the
-            same way; float64 has to agree with it too. Without it the truth is the same code in float64.
+        exact: the truth in mpmath, `exact(*args)` of one example in object arrays, where float64 could be wrong in
+            the same way; float64 has to agree with it too. Without it the truth is the same code in float64.
         terms: `terms(*args)` of the stacks: where a sum may cancel, its largest term, for the value and for each
             gradient, a number or one an input; errors of its round-off are allowed.
         gradient: whether the Jacobian of every output in every float argument is compared.
@@ -109,15 +109,18 @@ def in_mpmath(case: Case) -> Callable[..., list[np.ndarray]]:
     """The truth by `exact`, and its Jacobian by central differences of many digits."""
     to_mp = np.frompyfunc(mpmath.mpf, 1, 1)
     assert case.exact is not None
-    of = lambda exact: lambda args: np.concatenate([np.ravel(np.asarray(a, object)) for a in _leaves(exact(*args))])
+    of = lambda exact: (
+        lambda args: np.concatenate([np.ravel(np.asarray(a, object)) for a in _leaves(exact(*args))])
+    )
     value = of(case.exact)
     slope_of = of(case.exact_gradient) if callable(case.exact_gradient) else value
 
     def one(args):
+        floats = list(map(is_float, args))
         args = [np.asarray(to_mp(a), object) if is_float(a) else a for a in args]
         results = [value(args)]
         for i, a in enumerate(args if case.gradient and case.exact_gradient else ()):
-            if getattr(a, "dtype", None) != object:
+            if not floats[i]:
                 continue
             columns = []
             for j in range(a.size):
@@ -133,7 +136,9 @@ def in_mpmath(case: Case) -> Callable[..., list[np.ndarray]]:
     def call(*args):
         n = next(len(a) for a in args if isinstance(a, np.ndarray))
         items = [[a[i] if isinstance(a, np.ndarray) else a for a in args] for i in range(n)]
-        items = [[np.asarray(a, np.float64) if isinstance(a, np.floating) else a for a in item] for item in items]
+        items = [
+            [np.asarray(a, np.float64) if isinstance(a, np.floating) else a for a in item] for item in items
+        ]
         return [np.stack(leaves) for leaves in zip(*map(one, items), strict=True)]
 
     return call
@@ -167,7 +172,9 @@ def measure(case: Case) -> Result:
         for part, (a, t) in enumerate(zip(actual, true, strict=name == "float32")):
             with np.errstate(invalid="ignore"):
                 change = np.max([np.abs(m[part] - t) for m in moved], axis=0) * (eps / EPS)
-            change += eps * np.reshape(largest[part], (-1,) + (1,) * (t.ndim - 1))
+            change = np.where(np.isfinite(change), change, 0.0) + eps * np.reshape(
+                largest[part], (-1,) + (1,) * (t.ndim - 1)
+            )
             relative, scaled, bad = compare(a, t, change, BAR * eps / EPS)
             where = "value" if part == 0 else f"gradient {part - 1}"
             for index in zip(*np.nonzero(bad), strict=True):
@@ -190,7 +197,6 @@ def compare(
     with np.errstate(invalid="ignore", divide="ignore"):
         same = (actual == true) | ((np.abs(true) >= largest) & (actual == np.sign(true) * np.inf))
         error = np.where(same, 0.0, np.abs(actual - true))
-        change = np.where(np.isfinite(change), change, 0.0)
         by_bar = bar * np.abs(true) + TINY >= FACTOR * change
         relative = np.where(by_bar & (error > TINY), error / np.abs(true), 0.0)
         scaled = np.where(by_bar, 0.0, error / change)

@@ -3,9 +3,12 @@
 import mpmath
 import numpy as np
 
-exp, log, tanh, sinh = (np.frompyfunc(getattr(mpmath, name), 1, 1) for name in ("exp", "log", "tanh", "sinh"))
+exp, tanh, sinh = (np.frompyfunc(getattr(mpmath, name), 1, 1) for name in ("exp", "tanh", "sinh"))
+log = np.frompyfunc(lambda x: mpmath.log(x) if x >= 0 else mpmath.nan, 1, 1)
 sqrt = np.frompyfunc(mpmath.sqrt, 1, 1)
-log_sigmoid = np.frompyfunc(lambda x: -mpmath.log1p(mpmath.exp(-x)) if x > 0 else x - mpmath.log1p(mpmath.exp(x)), 1, 1)
+log_sigmoid = np.frompyfunc(
+    lambda x: -mpmath.log1p(mpmath.exp(-x)) if x > 0 else x - mpmath.log1p(mpmath.exp(x)), 1, 1
+)
 sigmoid = np.frompyfunc(lambda x: 1 / (1 + mpmath.exp(-x)), 1, 1)
 log_2pi = mpmath.log(2 * mpmath.pi)
 

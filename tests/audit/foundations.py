@@ -44,7 +44,10 @@ def levels(num_levels, *which):
 
 
 def generalised_kl(p, q):
-    terms = [(a * mpmath.log(a / b) if a > 0 else 0) - a + b if b > 0 or a == 0 else mpmath.inf for a, b in zip(p, q)]
+    terms = [
+        (a * mpmath.log(a / b) if a > 0 else 0) - a + b if b > 0 or a == 0 else mpmath.inf
+        for a, b in zip(p, q, strict=True)
+    ]
     return mpmath.fsum(terms)
 
 
@@ -54,7 +57,7 @@ def kl_normal(m_q, v_q, m_p, v_p):
 
 
 def kl_equation(p, q):
-    return mpmath.fsum(a * mpmath.log(a / b) for a, b in zip(p, q) if a > 0)
+    return mpmath.fsum(a * mpmath.log(a / b) for a, b in zip(p, q, strict=True) if a > 0)
 
 
 def js(kl):
@@ -70,8 +73,8 @@ P = whole(2 * 2**20, 3 * 2**20)
 INNER_PAIRS = stack(
     *[(P, whole(2 * 2**20 + k, 3 * 2**20 - 2 * k)) for k in (1, 10, 1000, 10**5, 10**6, -1, -1000)],
     (whole(8, 8), whole(16, 9)),
-    (whole(2**23 - 8, 8) + [0, 0, 1e-30], whole(8, 2**23 - 8) + [0, 0, 1e-20]),
-    (whole(2**22, 2**22) + [0, 0, 1e-30], whole(2**21, 2**21)),
+    (whole(2**23 - 8, 8) + np.array([0, 0, 1e-30]), whole(8, 2**23 - 8) + np.array([0, 0, 1e-20])),
+    (whole(2**22, 2**22) + np.array([0, 0, 1e-30]), whole(2**21, 2**21)),
     (whole(7 * 2**20, 2**19), whole(1, 2**22)),
 )
 EDGE_PAIRS = stack(
@@ -116,37 +119,72 @@ COVARIANCES = stack(
 
 CASES = {
     "genjax.batching.expectation": [
-        Case(lambda key, x: genjax.expectation(vae.negative_elbo, encode, log_likelihood)(key, x), (KEY, RNG.normal(size=(1, 512, 2)))),
+        Case(
+            lambda key, x: genjax.expectation(vae.negative_elbo, encode, log_likelihood)(key, x),
+            (KEY, RNG.normal(size=(1, 512, 2))),
+        ),
     ],
     "genjax.densities.normal_log_prob": [
-        Case(densities.normal_log_prob, product([0.0, 1e-6, 1.0, -30.0, 1e6], [0.0, 1.0, -30.000002], LOG_VARS), normal_log_prob),
-        Case(densities.normal_log_prob, (RNG.normal(size=(3, 300)), RNG.normal(size=(3, 300)), RNG.normal(size=(3, 300)))),
-        Case(densities.normal_log_prob, (RNG.normal(size=(2, 3)), RNG.normal(size=(2, 3)), np.array([-20.0, 20.0])), normal_log_prob),
+        Case(
+            densities.normal_log_prob,
+            product([0.0, 1e-6, 1.0, -30.0, 1e6], [0.0, 1.0, -30.000002], LOG_VARS),
+            normal_log_prob,
+        ),
+        Case(
+            densities.normal_log_prob,
+            (RNG.normal(size=(3, 300)), RNG.normal(size=(3, 300)), RNG.normal(size=(3, 300))),
+        ),
+        Case(
+            densities.normal_log_prob,
+            (RNG.normal(size=(2, 3)), RNG.normal(size=(2, 3)), np.array([-20.0, 20.0])),
+            normal_log_prob,
+        ),
     ],
     "genjax.densities.standard_normal_log_prob": [
-        Case(densities.standard_normal_log_prob, product(signed(0, 1e-20, 1e-6, 1, 30, 1e6, 1e18)), lambda x: -(x**2 + log_2pi) / 2),
+        Case(
+            densities.standard_normal_log_prob,
+            product(signed(0, 1e-20, 1e-6, 1, 30, 1e6, 1e18)),
+            lambda x: -(x**2 + log_2pi) / 2,
+        ),
         Case(densities.standard_normal_log_prob, (RNG.normal(size=(2, 3000)),)),
     ],
     "genjax.densities.bernoulli_log_prob": [
-        Case(densities.bernoulli_log_prob, product([0, 1], LOGITS), lambda x, l: log_sigmoid(l if x else -l)),
+        Case(densities.bernoulli_log_prob, product([0, 1], LOGITS), lambda x, g: log_sigmoid(g if x else -g)),
     ],
     "genjax.densities.continuous_bernoulli_log_prob": [
-        Case(densities.continuous_bernoulli_log_prob, product([0.0, 1e-6, 0.3, 0.5, 1 - 2**-24, 1.0], CB_LOGITS), continuous_bernoulli),
+        Case(
+            densities.continuous_bernoulli_log_prob,
+            product([0.0, 1e-6, 0.3, 0.5, 1 - 2**-24, 1.0], CB_LOGITS),
+            continuous_bernoulli,
+        ),
     ],
     "genjax.densities.categorical_log_prob": [
         Case(
             densities.categorical_log_prob,
-            stack(*[(x, [l, 0.0, -5.0]) for l in LOGITS for x in (0, 1, 2)], *[(x, [1e4 + l, 1e4, 1e4 - l]) for l in (0, 1, 20) for x in (0, 1)],
-                  *[(0, [l, 0.0, -np.inf]) for l in (-100.0, 0.0, 30.0)]),
+            stack(
+                *[(x, [g, 0.0, -5.0]) for g in LOGITS for x in (0, 1, 2)],
+                *[(x, [1e4 + g, 1e4, 1e4 - g]) for g in (0, 1, 20) for x in (0, 1)],
+                *[(0, [g, 0.0, -np.inf]) for g in (-100.0, 0.0, 30.0)],
+            ),
             categorical,
         ),
-        Case(densities.categorical_log_prob, stack((0, [1.0, -np.inf, -np.inf]), (1, [1.0, -np.inf, 0.0])), gradient=False),
+        Case(
+            densities.categorical_log_prob,
+            stack((0, [1.0, -np.inf, -np.inf]), (1, [1.0, -np.inf, 0.0])),
+            gradient=False,
+        ),
         Case(densities.categorical_log_prob, (np.arange(3), 5 * RNG.normal(size=(3, 1000)))),
     ],
     "genjax.densities.discretized_logistic_log_prob": [
         Case(
-            lambda x, m, s, n=n: densities.discretized_logistic_log_prob(jax.lax.stop_gradient(x), m, s, num_levels=n),
-            product(levels(n, *which), [0.0, 1.0, -1.0, 0.2, 3.0, 30.0], [-30.0, -10.0, -7.0, -3.0, 0.0, 3.0, 7.0, 30.0]),
+            lambda x, m, s, n=n: densities.discretized_logistic_log_prob(
+                jax.lax.stop_gradient(x), m, s, num_levels=n
+            ),
+            product(
+                levels(n, *which),
+                [0.0, 1.0, -1.0, 0.2, 3.0, 30.0],
+                [-30.0, -10.0, -7.0, -3.0, 0.0, 3.0, 7.0, 30.0],
+            ),
             lambda x, m, s, n=n: discretized_logistic(x, m, s, n),
             terms=lambda x, m, s: [1.0, 0.0, np.exp(-s), 1.0],
             exact_gradient=False,
@@ -155,28 +193,62 @@ CASES = {
     ],
     "genjax.densities.discretized_logistic_mixture_log_prob": [
         Case(
-            lambda x, l, m, s: densities.discretized_logistic_mixture_log_prob(jax.lax.stop_gradient(x), l, m, s),
-            stack(*[(x, [0.0, l], [0.3, m], [-3.0, s]) for x in levels(256, 0, 100, 255) for l in (-100.0, 0.0, 30.0) for m in (-0.5, 3.0) for s in (-7.0, 2.0)]),
-            lambda x, l, m, s: log_sum_exp(log_softmax(l) + np.array([discretized_logistic(x, a, b, 256) for a, b in zip(m, s)], object)),
-            terms=lambda x, l, m, s: [1.0, 0.0, 1.0, np.exp(-s).max(1), 1.0],
+            lambda x, g, m, s: densities.discretized_logistic_mixture_log_prob(
+                jax.lax.stop_gradient(x), g, m, s
+            ),
+            stack(
+                *[
+                    (x, [0.0, g], [0.3, m], [-3.0, s])
+                    for x in levels(256, 0, 100, 255)
+                    for g in (-100.0, 0.0, 30.0)
+                    for m in (-0.5, 3.0)
+                    for s in (-7.0, 2.0)
+                ]
+            ),
+            lambda x, g, m, s: log_sum_exp(
+                log_softmax(g)
+                + np.array([discretized_logistic(x, a, b, 256) for a, b in zip(m, s, strict=True)], object)
+            ),
+            terms=lambda x, g, m, s: [1.0, 0.0, 1.0, np.exp(-s).max(1), 1.0],
             exact_gradient=False,
         )
     ],
     "genjax.densities.mixture_log_prob": [
         Case(
-            lambda x, l, m, v: densities.mixture_log_prob(densities.normal_log_prob, x, l, m, v),
-            stack(*[(x, [0.0, l], [-1.0, 1.0], [0.0, v]) for x in (0.0, 1.0, 30.0, -300.0) for l in (-100.0, -1e-6, 30.0, -np.inf) for v in (-10.0, 0.0, 10.0)]),
-            lambda x, l, m, v: log_sum_exp(log_softmax(l) + np.array([normal_log_prob(x, a, b) for a, b in zip(m, v)], object)),
-            terms=lambda x, l, m, v: [1.0, (np.abs(x[:, None] - m) * np.exp(-v)).max(1), 1.0, 0.0, 1.0],
+            lambda x, g, m, v: densities.mixture_log_prob(densities.normal_log_prob, x, g, m, v),
+            stack(
+                *[
+                    (x, [0.0, g], [-1.0, 1.0], [0.0, v])
+                    for x in (0.0, 1.0, 30.0, -300.0)
+                    for g in (-100.0, -1e-6, 30.0, -np.inf)
+                    for v in (-10.0, 0.0, 10.0)
+                ]
+            ),
+            lambda x, g, m, v: log_sum_exp(
+                log_softmax(g)
+                + np.array([normal_log_prob(x, a, b) for a, b in zip(m, v, strict=True)], object)
+            ),
+            terms=lambda x, g, m, v: [1.0, (np.abs(x[:, None] - m) * np.exp(-v)).max(1), 1.0, 0.0, 1.0],
         )
     ],
     "genjax.divergences.kl_standard_normal": [
-        Case(divergences.kl_standard_normal, product([0.0, 1e-10, -1e-6, 1.0, 30.0, 1e4], LOG_VARS), lambda m, v: (m**2 + exp(v) - 1 - v) / 2),
+        Case(
+            divergences.kl_standard_normal,
+            product([0.0, 1e-10, -1e-6, 1.0, 30.0, 1e4], LOG_VARS),
+            lambda m, v: (m**2 + exp(v) - 1 - v) / 2,
+        ),
     ],
     "genjax.divergences.kl_normal": [
         Case(
             divergences.kl_normal,
-            stack(*[(m, v + d, n, v) for m, n in ((0.0, 0.0), (1.0, 1.000001), (30.0, -30.0)) for v in (-30.0, -1.0, 0.0, 1.0, 30.0) for d in (0.0, 1e-6, -1e-4, 0.3, 5.0)]),
+            stack(
+                *[
+                    (m, v + d, n, v)
+                    for m, n in ((0.0, 0.0), (1.0, 1.000001), (30.0, -30.0))
+                    for v in (-30.0, -1.0, 0.0, 1.0, 30.0)
+                    for d in (0.0, 1e-6, -1e-4, 0.3, 5.0)
+                ]
+            ),
             kl_normal,
         ),
     ],
@@ -199,7 +271,11 @@ CASES = {
         )
     ],
     "genjax.likelihood.bits_per_dim": [
-        Case(lambda nll, d=d: genjax.bits_per_dim(nll, d), product(signed(0, 1e-6, 1, 5000, 1e6)), lambda nll, d=d: nll / (d * mpmath.log(2)) + 8)
+        Case(
+            lambda nll, d=d: genjax.bits_per_dim(nll, d),
+            product(signed(0, 1e-6, 1, 5000, 1e6)),
+            lambda nll, d=d: nll / (d * mpmath.log(2)) + 8,
+        )
         for d in (1, 3072, 10**6)
     ],
     "genjax.likelihood.dequantize": [
@@ -212,7 +288,9 @@ CASES = {
     ],
     "genjax.transport.carry": [
         Case(
-            lambda a, x: transport.carry(lambda x, t: a * jnp.sin(x), x, start=0.0, end=1.0, num_steps=16)[:2],
+            lambda a, x: transport.carry(lambda x, t: a * jnp.sin(x), x, start=0.0, end=1.0, num_steps=16)[
+                :2
+            ],
             stack(*[(a, [1e-6, x]) for a in (-5.0, 1e-6, 2.0) for x in (0.1, 3.0)]),
             terms=lambda a, x: [1.0, 1.0, 1.0],
         )

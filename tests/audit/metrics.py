@@ -1,6 +1,54 @@
-"""TODO."""
+"""Sample metrics."""
 
-CASES = {}
+import numpy as np
+
+from genjax import metrics
+
+from .case import Case
+
+RNG = np.random.default_rng(4)
+SETS = np.stack(
+    [
+        offset + scale * RNG.normal(size=(12, 2))
+        for offset, scale in ((0, 1), (1e4, 1), (0, 1e-6), (0, 1e6), (-3, 0.1))
+    ]
+)
+OTHER = np.stack(
+    [
+        offset + scale * RNG.normal(size=(9, 2))
+        for offset, scale in ((0, 1), (1e4, 1), (0, 1e-6), (0, 1e6), (-3, 0.1))
+    ]
+)
+
+
+def exact_diversity(x):
+    n = len(x)
+    centred = x - x.sum(0) / n
+    pairs = [np.sum((a - b) ** 2) for a in x for b in x if a is not b]
+    return np.sum(centred**2) / (n - 1), sum(p**0.5 for p in pairs) / (n * (n - 1))
+
+
+CASES = {
+    "genjax.metrics.diversity": [
+        Case(metrics.diversity, (SETS,), exact_diversity),
+        Case(metrics.diversity, (RNG.normal(size=(1, 1000, 3)),), gradient=False),
+    ],
+    "genjax.metrics.frechet_distance": [
+        Case(metrics.frechet_distance, (SETS, OTHER)),
+        Case(metrics.frechet_distance, (SETS[:, :3], OTHER[:, :2])),
+        Case(
+            metrics.frechet_distance,
+            (RNG.normal(size=(1, 300, 8)), RNG.normal(size=(1, 200, 8))),
+            gradient=False,
+        ),
+    ],
+    "genjax.metrics.mode_coverage": [
+        Case(lambda x, c: metrics.mode_coverage(x, c, std=0.3), (SETS, OTHER), gradient=False),
+    ],
+    "genjax.metrics.precision_recall": [
+        Case(lambda x, y: metrics.precision_recall(x, y, k=2), (SETS, OTHER), gradient=False),
+    ],
+}
 
 EXEMPT = {
     "genjax.metrics.Diversity": "a record",

@@ -7,6 +7,7 @@ import pytest
 
 from experiments.energy import bracket_warnings
 from genjax.energy import (
+    AnnealedRun,
     Bracket,
     LogPartition,
     annealed_bracket,
@@ -187,3 +188,9 @@ def test_the_report_warns_of_brackets_by_what_they_say_and_by_what_is_known():
         assert "--temperatures" in told
     (told,) = of(sharp, end([-0.04, 0.01], [0.01, 0.01]))
     assert "misses log Z" in told
+
+
+def test_equal_weights_are_all_effective_at_any_size():
+    for log_w in (-1e4, 0.0, 7.0):
+        run = AnnealedRun(jnp.full(3, log_w, jnp.float32), jnp.zeros(3))
+        assert run.effective_sample_size == 3

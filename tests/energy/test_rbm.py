@@ -168,3 +168,11 @@ def test_annealing_brackets_the_enumerated_log_z_of_a_trained_machine():
         assert ends.lower.log_z < log_z + 3 * ends.lower.error
         assert ends.upper.log_z > log_z - 3 * ends.upper.error
         assert abs(ends.gap) < 0.1
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+def test_base_rates_are_counted_in_full_in_half_precision(dtype):
+    data = jnp.array(np.arange(3000)[:, None] < np.array([0, 1000, 2999]))
+    single, half = base_rate_logits(data.astype(jnp.float32)), base_rate_logits(data.astype(dtype))
+    assert half.dtype == dtype
+    assert bool(jnp.all(half == single.astype(dtype)))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from genjax.densities import standard_normal_log_prob
-from genjax.flow import log_prob
+from genjax.flow import Sigmoid, log_prob
 
 from .bijectors import BIJECTORS, NUM_RANDOM, build, noise
 
@@ -162,3 +162,14 @@ def test_the_base_may_be_another_density():
     z, log_det = flow.inverse(x)
     np.testing.assert_allclose(log_prob(flow, x, base_log_prob=logistic), logistic(z) + log_det, rtol=1e-6)
     np.testing.assert_allclose(log_prob(flow, x, base_log_prob=standard_normal_log_prob), log_prob(flow, x))
+
+
+def test_a_sigmoid_keeps_its_slope_where_it_rounds_to_one():
+    x = np.array([1e-6, 1.0, 10.0, 17.0, 30.0, 80.0], np.float32)
+    x = np.concatenate([x, -x])
+    bijector = Sigmoid()
+    slope = jax.vmap(jax.grad(lambda x: bijector.forward(x)[0]))(x)
+    bend = jax.vmap(jax.grad(lambda x: bijector.forward(x)[1]))(x)
+    wide = x.astype(np.float64)
+    np.testing.assert_allclose(slope, np.exp(-np.abs(wide)) / (1 + np.exp(-np.abs(wide))) ** 2, rtol=1e-6)
+    np.testing.assert_allclose(bend, -np.tanh(wide / 2), rtol=1e-6)

@@ -48,6 +48,39 @@ def test_a_coupling_on_a_checkerboard_is_one_on_channels_after_a_squeeze():
     np.testing.assert_array_equal(squeezed, jnp.tile(jnp.array([1.0, 0, 0, 1]), (2, 2, 1)))
 
 
+@pytest.mark.parametrize("shape", [(5,), (2, 3), (2, 2, 2)])
+@pytest.mark.parametrize("mask", [checkerboard_mask, channel_mask])
+def test_parameters_of_the_moved_coordinates_alone_give_the_same_layer(shape, mask):
+    """By value, log-determinant and gradient, in either direction."""
+    mask = mask(shape)
+    moved = np.flatnonzero(~np.asarray(mask))
+    table = jax.random.normal(jax.random.key(0), (moved.size, 2))
+    full = jnp.zeros((np.size(mask), 2)).at[moved].set(table)
+    event = jax.random.normal(jax.random.key(1), shape)
+    scaled = lambda raw, x: raw * jnp.cos(jnp.sum(x))  # of what passes alone
+    alone = Coupling(Bound(table, scaled), affine, mask, moved_only=True)
+    among = Coupling(Bound(full, scaled), affine, mask)
+    for move in (Coupling.forward, Coupling.inverse):
+        total = lambda layer, event, move=move: sum(jnp.sum(jnp.sin(part)) for part in move(layer, event))
+        for a, b in zip(move(alone, event), move(among, event), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-6)
+        (of_alone, of_event), (of_among, of_same) = (
+            jax.grad(total, (0, 1))(f, event) for f in (alone, among)
+        )
+        np.testing.assert_allclose(
+            of_alone.conditioner.params, of_among.conditioner.params[moved], rtol=1e-5, atol=1e-6
+        )
+        np.testing.assert_allclose(of_event, of_same, rtol=1e-5, atol=1e-6)
+
+
+def test_parameters_that_cannot_be_dealt_out_to_the_moved_coordinates_are_refused():
+    layer = Coupling(Bound(None, lambda params, x: jnp.zeros(4)), affine, (True, False, False, False), True)
+    with pytest.raises(
+        ValueError, match=r"every moved coordinate, of which there are 3: raw \(4,\), event \(4,\)"
+    ):
+        layer.forward(jnp.zeros(4))
+
+
 @pytest.mark.parametrize("wrong", [lambda v: jnp.ones(1), lambda v: jnp.ones(2), lambda v: jnp.ones((1, 1))])
 @pytest.mark.parametrize("where", ["value", "log-determinant"])
 @pytest.mark.parametrize("num_moved", [1, 2])

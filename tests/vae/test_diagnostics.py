@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from genjax.divergences import kl_standard_normal
 from genjax.vae import active_units, collapsed_units, unit_kl
@@ -25,6 +26,15 @@ def test_collapsed_units_are_the_prior_for_nearly_every_example():
     assert collapsed_units(once, LOG_VARS)[2]
     often = MEANS.at[:50, 2].set(3.0)
     assert not collapsed_units(often, LOG_VARS)[2]
+
+
+@pytest.mark.parametrize(
+    ("n", "exceed"), [(100, 1), (10, 1), (10, 3), (1000, 7), (997, 13), (20, 0), (100, 29)]
+)
+def test_a_unit_collapses_at_its_share_and_not_beyond(n, exceed):
+    means = lambda k: 3.0 * (jnp.arange(n) < k).astype(jnp.float32)[:, None]
+    assert collapsed_units(means(exceed), jnp.zeros((n, 1)), delta=exceed / n)[0]
+    assert not collapsed_units(means(exceed + 1), jnp.zeros((n, 1)), delta=exceed / n)[0]
 
 
 def test_unit_rates_sum_to_the_rate():

@@ -109,3 +109,28 @@ def test_any_prior_enters_the_weights():
     value = log_evidence(jax.random.key(0), encode, likelihood, jnp.zeros(1), log_prior=prior)
     exact = normal_log_prob(jnp.zeros(1), jnp.ones(1), jnp.full(1, jnp.log(2.0)))
     np.testing.assert_allclose(value, exact, atol=0.05)
+
+
+@pytest.mark.parametrize("log_var", [-40.0, -30.0, -20.0])
+@pytest.mark.parametrize("bound", [importance_weighted_elbo, log_evidence])
+def test_a_narrow_posterior_far_from_zero_keeps_its_density(log_var, bound):
+    # σ is below the spacing of numbers near the mean: z − μ says nothing of ε, but log q(z|x) is that of ε.
+    encode = lambda x: (jnp.full(1, 1000.0), jnp.full(1, log_var))
+    value = bound(
+        jax.random.key(0),
+        encode,
+        lambda x, z: 0.0 * z[0],
+        jnp.zeros(1),
+        num_samples=7,
+        log_prior=lambda z: 0.0 * z[0],
+    )
+    keys = jax.vmap(partial(jax.random.fold_in, jax.random.key(0)))(jnp.arange(7))
+    noise = np.asarray(jax.vmap(lambda k: jax.random.normal(k, ()))(keys), np.float64)
+    log_q = -0.5 * (noise**2 + log_var + np.log(2 * np.pi))
+    np.testing.assert_allclose(value, np.log(np.mean(np.exp(-log_q))), rtol=1e-6)
+
+
+@pytest.mark.parametrize("log_w", [0.0, -1e4, 7.0])
+def test_the_mean_of_equal_weights_is_that_weight(log_w):
+    weight = lambda key: jnp.float32(log_w)
+    assert log_mean_weight(jax.random.key(0), weight, num_samples=1001, chunk_size=100) == log_w
