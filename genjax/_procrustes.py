@@ -1,13 +1,12 @@
 """The distance of two factors up to a rotation, on which the Fréchet distance of Gaussians rests."""
 
-import functools
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-matmul = functools.partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
+from genjax._matmul import matmul
 
 
 class Alignment(NamedTuple):

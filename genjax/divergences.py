@@ -5,7 +5,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from genjax._checks import check_float, check_full_precision, check_not_nan, check_same_shape, check_values
-from genjax._procrustes import align, matmul
+from genjax._matmul import matmul
+from genjax._procrustes import align
 
 __all__ = [
     "gaussian_frechet_distance",

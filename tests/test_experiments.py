@@ -72,7 +72,7 @@ def test_every_option_has_help_that_stands_alone(path):
         ("vae.py", ["digits", "--stepz", "3"], "stepz"),
         ("vae.py", ["digits", "--steps", "many"], "many"),
         ("vae.py", ["digits", "--batch-size", "0"], "--batch-size must be at least 1"),
-        ("vae.py", ["digits", "--beta", "nan"], "--beta must be at least 0; got nan"),
+        ("vae.py", ["digits", "--beta", "nan"], "--beta must be at least 0 and at most 1e+37; got nan"),
         ("vae.py", ["circle", "--conv"], "--conv: convolutions need images"),
         ("vae.py", ["digits", "--resume", "--out", "nowhere"], "there is no run in nowhere"),
         ("flow.py", ["circle", "--model", "glow"], "--model glow needs images"),

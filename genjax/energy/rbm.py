@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from genjax._checks import check_count, check_full_precision, check_key, check_same_shape, check_values
-from genjax._procrustes import matmul
+from genjax._matmul import matmul
 from genjax.energy._energies import energies_of
 from genjax.energy.annealing import Bracket, annealed_bracket
 from genjax.energy.partition import LogPartition, log_partition_enumeration

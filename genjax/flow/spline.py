@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from genjax._checks import check_full_precision, check_not_nan, check_same_shape, check_values
+from genjax._matmul import matmul
 
 __all__ = ["RationalQuadraticSpline", "rational_quadratic_spline"]
 
@@ -124,7 +125,7 @@ def _softmax(logits: Array) -> Array:
     """
     exponentials = jnp.exp(logits - jax.lax.stop_gradient(jnp.max(logits, axis=-1, keepdims=True)))
     ones = jnp.ones((logits.shape[-1],) * 2, logits.dtype)
-    return exponentials / jnp.matmul(exponentials, ones, precision=jax.lax.Precision.HIGHEST)
+    return exponentials / matmul(exponentials, ones)
 
 
 class _Piece(NamedTuple):

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from genjax._checks import check_count, check_full_precision, check_key, check_not_nan, check_values
-from genjax._procrustes import matmul
+from genjax._matmul import matmul
 
 __all__ = ["GaussianMixture"]
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from genjax._checks import check_count, check_full_precision, check_key, check_same_shape
-from genjax._procrustes import matmul
+from genjax._matmul import matmul
 from genjax.densities import normal_log_prob, standard_normal_log_prob
 from genjax.divergences import kl_standard_normal
 
