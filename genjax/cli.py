@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from genjax.faults import EXTRAS, DataError, RunError, UsageError, exit_on_fault, missing
-from genjax.training.options import Count, Seed, check_options
+from genjax.training.options import Draws, Seed, check_options
 
 if TYPE_CHECKING:
     from genjax.report.summary import Summary
@@ -21,7 +21,7 @@ class Sample:
 
     run: tyro.conf.Positional[Path]
     """Folder of the run."""
-    num: Annotated[Count, tyro.conf.arg(aliases=("-n",))] = 64
+    num: Annotated[Draws, tyro.conf.arg(aliases=("-n",))] = 64
     """Number of samples."""
     label: int | None = None
     """Class of all samples, of a class-conditional model; by default the classes take turns."""

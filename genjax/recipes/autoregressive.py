@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from genjax.faults import UsageError
-from genjax.training.options import Count, Depth, NonNegative, Options, Positive, Width
+from genjax.training.options import Count, Depth, Draws, NonNegative, Options, Positive, Width
 
 if TYPE_CHECKING:
     from genjax.data import Spec
@@ -40,7 +40,7 @@ class Config(Options):
     """Add MADE's masked connections from inputs to outputs."""
     temperature: Positive = 1.0
     """Temperature of the samples; 1 is the model itself."""
-    num_samples: Count = 100
+    num_samples: Draws = 100
     """Samples drawn for every seed."""
     measuring: ClassVar[tuple[str, ...]] = (*Options.measuring, "num_samples")
 

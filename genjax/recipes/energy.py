@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from genjax.training.options import Bounds, Count, Decay, Options, Positive, Share, Width
+from genjax.training.options import LARGEST, Bounds, Count, Decay, Options, Positive, Share, Width
 
 if TYPE_CHECKING:
     from genjax.data import Spec
@@ -43,9 +43,9 @@ class Config(Options):
     """Standard deviation of fresh starts, and of the Gaussian that the network's energy adds to."""
     bound: Positive = 4.0
     """Half the side of the square that pictures cover."""
-    annealing_chains: Annotated[int, Bounds(2)] = 500
+    annealing_chains: Annotated[int, Bounds(2, LARGEST)] = 500
     """Chains of each annealed run."""
-    temperatures: Annotated[int, Bounds(2)] = 1000
+    temperatures: Annotated[int, Bounds(2, LARGEST)] = 1000
     """Temperatures of an annealed run."""
     sweeps: Count = 1
     """Transitions at each temperature."""

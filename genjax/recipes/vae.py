@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from genjax.recipes.latent import LatentOptions, networks, presets
-from genjax.training.options import Count, NonNegative
+from genjax.training.options import LARGEST, Bounds, Count, NonNegative
 
 if TYPE_CHECKING:
     from genjax.data import Spec
@@ -22,7 +22,7 @@ class Config(LatentOptions):
     """Latent draws per example and step."""
     evidence_samples: Count = 5000
     """Importance samples of the test likelihood."""
-    evidence_examples: Count = 300
+    evidence_examples: Annotated[int, Bounds(2, LARGEST)] = 300
     """Test examples, evenly spaced, that the importance-weighted likelihood is averaged over."""
     measuring: ClassVar[tuple[str, ...]] = (*LatentOptions.measuring, "evidence_samples", "evidence_examples")
 

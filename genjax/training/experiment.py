@@ -15,6 +15,7 @@ from jaxtyping import Array, Key, PRNGKeyArray, PyTree
 
 from genjax.batching import expectation
 from genjax.data.dataset import Dataset, evenly_spaced
+from genjax.training.compiled import compiled
 from genjax.training.driver import start, train
 from genjax.training.evaluate import map_examples
 from genjax.training.model import Model
@@ -126,7 +127,7 @@ class Run:
             tensorboard=options.tensorboard,
             name=name,
         ) as session:
-            progress = start(jax.jit(jax.vmap(begin))(keys.init))
+            progress = start(compiled(jax.vmap(begin), keys.init)(keys.init))
             if options.resume:
                 progress = session.resume(progress)
             first_step = int(progress.state.step.max())

@@ -1,6 +1,5 @@
 """What every experiment can be told, and how it starts. Nothing heavy is imported, so that `--help` is instant."""
 
-import math
 import numbers
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
@@ -13,8 +12,10 @@ from genjax.faults import Stopped, UsageError, exit_on_fault
 __all__ = [
     "Bounds",
     "Count",
+    "LARGEST",
     "Decay",
     "Depth",
+    "Draws",
     "NonNegative",
     "Options",
     "Positive",
@@ -36,23 +37,21 @@ class Bounds(NamedTuple):
     """
 
     low: int | float
-    high: int | float = math.inf
+    high: int | float
     below: bool = False
 
     def hold(self, value: int | float) -> bool:
         """Whether a value lies in the range; NaN and infinity never do."""
-        below = self.below or math.isinf(self.high)
-        return self.low <= value and (value < self.high if below else value <= self.high)
+        return self.low <= value and (value < self.high if self.below else value <= self.high)
 
     def __str__(self) -> str:
-        low = f"at least {self.low:g}"
-        high = f"{'below' if self.below else 'at most'} {self.high:g}"
-        return low + (f" and {high}" if math.isfinite(self.high) else "")
+        return f"at least {self.low:g} and {'below' if self.below else 'at most'} {self.high:g}"
 
 
 LARGEST = 2**31 - 1
 Count = Annotated[int, Bounds(1, LARGEST)]
 Seed = Annotated[int, Bounds(0, 2**32 - 1)]
+Draws = Annotated[int, Bounds(1, 10**7)]  # a key of each is in memory
 Width = Annotated[int, Bounds(1, 2**16)]  # a matrix between two of the widest fills 16 GiB
 Depth = Annotated[int, Bounds(1, 1000)]  # each layer is compiled for itself
 # Beyond these, float32 is infinite, or zero: a run clipped at 1e-50 would end with a model that never learned.
@@ -78,7 +77,7 @@ class Options:
     """Training examples per step."""
     seed: Seed = 0
     """The root of all random numbers of the run."""
-    seeds: Count = 3
+    seeds: Width = 3
     """Independent trainings side by side, for error bars."""
     learning_rate: Positive = 1e-3
     """Peak learning rate of AdamW; it falls to zero along a cosine."""
