@@ -78,7 +78,11 @@ def test_every_option_has_help_that_stands_alone(path):
         ("flow.py", ["circle", "--model", "glow"], "--model glow needs images"),
         ("autoregressive.py", ["digits", "--heads", "3"], "--width must be a multiple of --heads"),
         ("autoregressive.py", ["binarized-mnist", "--model", "transformer", "--heads", "3"], "GENJAX_DATA"),
-        ("energy.py", ["ring", "--temperatures", "1"], "--temperatures must be at least 2 and at most 2.14748e+09; got 1"),
+        (
+            "energy.py",
+            ["ring", "--temperatures", "1"],
+            "--temperatures must be at least 2 and at most 2.14748e+09; got 1",
+        ),
         ("genjax", ["sample", "nowhere"], "there is no run in nowhere"),
         ("genjax", ["evaluate", "nowhere.npz", "--against", "digits"], "nowhere.npz does not exist"),
         ("genjax", ["report"], "name at least one run folder"),
