@@ -10,9 +10,9 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Union, get_arg
 from genjax.faults import Stopped, UsageError, exit_on_fault
 
 __all__ = [
+    "LARGEST",
     "Bounds",
     "Count",
-    "LARGEST",
     "Decay",
     "Depth",
     "Draws",
