@@ -150,6 +150,7 @@ REFUSED = [
     ("autoregressive", ["--heads", "3"], "--width must be a multiple of --heads; got 64 and 3"),
     ("autoregressive", ["--width", "0"], "--width must be"),
     ("autoregressive", ["--num-samples", "1000000000"], "--num-samples must be"),
+    ("autoregressive", ["--num-samples", "3"], "--num-samples must be at least 4"),
     ("vae", ["--seeds", "1000000000"], "--seeds must be"),
     ("vae", ["--evidence-examples", "1"], "--evidence-examples must be at least 2"),
     ("energy", ["--temperatures", "1"], "--temperatures must be at least 2 and at most 2.14748e+09; got 1"),

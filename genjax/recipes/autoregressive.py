@@ -3,10 +3,10 @@
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from genjax.faults import UsageError
-from genjax.training.options import Count, Depth, Draws, NonNegative, Options, Positive, Width
+from genjax.training.options import Bounds, Count, Depth, NonNegative, Options, Positive, Width
 
 if TYPE_CHECKING:
     from genjax.data import Spec
@@ -40,8 +40,8 @@ class Config(Options):
     """Add MADE's masked connections from inputs to outputs."""
     temperature: Positive = 1.0
     """Temperature of the samples; 1 is the model itself."""
-    num_samples: Draws = 100
-    """Samples drawn for every seed."""
+    num_samples: Annotated[int, Bounds(4, 10**7)] = 100
+    """Samples drawn for every seed; what they are compared by needs four."""
     measuring: ClassVar[tuple[str, ...]] = (*Options.measuring, "num_samples")
 
 
