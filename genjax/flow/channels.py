@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jax.lax import Precision
 from jaxtyping import Array, Float
 
 from genjax._checks import check_float, check_full_precision, check_same_shape
+from genjax._matmul import matmul
 from genjax.flow.elementwise import Affine
 
 __all__ = ["ActNorm", "InvertibleLinear", "Permutation", "Squeeze", "invertible_linear"]
@@ -118,8 +118,8 @@ class InvertibleLinear:
         """Noise to data."""
         lower, upper, permutation, log_det = self._factors(z)
         # In full precision on every device: the inverse has to undo this product to round-off.
-        h = jnp.matmul(_columns(z), upper.T, precision=Precision.HIGHEST)
-        h = jnp.matmul(h, lower.T, precision=Precision.HIGHEST)
+        h = matmul(_columns(z), upper.T)
+        h = matmul(h, lower.T)
         return jnp.reshape(h[:, permutation], z.shape), log_det
 
     def inverse(self, x: Float[Array, "*event"]) -> tuple[Float[Array, "*event"], Float[Array, ""]]:

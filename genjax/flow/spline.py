@@ -146,8 +146,7 @@ class _Piece(NamedTuple):
 
 def _forward(x: Array, *spline: Array) -> tuple[Array, Array]:
     """The y of an x, and log dy/dx."""
-    x_knots, y_knots, widths, heights, slopes = spline
-    piece = _locate(x, x_knots, y_knots, widths, heights, slopes)
+    piece = _locate(x, *spline)
     inside, beyond = _parts(piece.side * (x - piece.x))
     xi = inside / piece.width
     rise = _rise(xi, piece.secant, piece.slope, piece.slope_beyond)

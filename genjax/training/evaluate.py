@@ -22,16 +22,13 @@ BATCH_SIZE = 100
 """Examples at once, in memory."""
 
 
-def map_examples(
-    fn: Callable[..., Any], key: PRNGKeyArray, data: PyTree[Array], *, batch_size: int = BATCH_SIZE
-) -> Any:
+def map_examples(fn: Callable[..., Any], key: PRNGKeyArray, data: PyTree[Array]) -> Any:
     """`fn(key_i, example_i)` for every example, in batches that fit in memory.
 
     Args:
         fn: a keyed function of one example.
         key: one key.
         data: arrays `[n, ...]`.
-        batch_size: examples at once.
 
     Returns:
         The results, `[n, ...]`.
@@ -39,8 +36,11 @@ def map_examples(
     >>> map_examples(lambda key, x: 2 * x, jax.random.key(0), jnp.arange(3.0)).tolist()
     [0.0, 2.0, 4.0]
     """
-    keys = jax.random.split(key, jax.tree.leaves(data)[0].shape[0])
-    return jax.lax.map(lambda pair: fn(*pair), (keys, data), batch_size=batch_size)
+    return _over(fn, jax.random.split(key, jax.tree.leaves(data)[0].shape[0]), data)
+
+
+def _over(fn: Callable[..., Any], keys: Key[Array, " n"], data: PyTree[Array]) -> Any:
+    return jax.lax.map(lambda pair: fn(*pair), (keys, data), batch_size=BATCH_SIZE)
 
 
 def map_seeds(
@@ -72,10 +72,7 @@ def map_seeds(
 
     @jax.jit
     def of_part(params: PyTree[Array], keys: Key[Array, "s n"], data: PyTree[Array]) -> Any:
-        one_example = lambda params, pair: fn(params, *pair)
-        one_seed = lambda params, keys, data: jax.lax.map(
-            partial(one_example, params), (keys, data), batch_size=BATCH_SIZE
-        )
+        one_seed = lambda params, keys, data: _over(partial(fn, params), keys, data)
         return jax.vmap(one_seed, (0, 0, None))(params, keys, data)
 
     example_keys = jax.vmap(lambda key: jax.random.split(key, n))(keys)

@@ -77,7 +77,7 @@ class Options:
     """Training examples per step."""
     seed: Seed = 0
     """The root of all random numbers of the run."""
-    seeds: Width = 3
+    seeds: Annotated[int, Bounds(1, 1000)] = 3
     """Independent trainings side by side, for error bars."""
     learning_rate: Positive = 1e-3
     """Peak learning rate of AdamW; it falls to zero along a cosine."""
