@@ -117,3 +117,15 @@ def test_levels_outside_their_range_are_refused(part, levels, message):
     Dataset("pixels", **good, num_levels=4)
     with pytest.raises(DataError, match=f"pixels: {part} {message}"):
         Dataset("pixels", **good | {part: levels}, num_levels=4)
+
+
+def test_fewer_test_examples_keep_their_labels_and_all_else():
+    points = np.arange(20.0).reshape(10, 2)
+    labels = {f"{part}_labels": np.arange(10) for part in ("train", "validation", "test")}
+    data = Dataset("points", points, points, points, **labels)
+    fewer = data.with_test(4)
+    assert len(fewer.test) == 4
+    np.testing.assert_array_equal(fewer.test, points[fewer.test_labels])
+    np.testing.assert_array_equal(fewer.train, data.train)
+    assert data.with_test(None) is data
+    assert data.with_test(10) is data

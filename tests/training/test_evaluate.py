@@ -5,9 +5,11 @@ import time
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from genjax.data import evenly_spaced
-from genjax.training import timed
+from genjax.training import map_seeds, timed
+from genjax.training.evaluate import shown
 
 
 def test_chosen_examples_have_the_classes_of_the_data_sorted_or_in_turn():
@@ -44,3 +46,22 @@ def test_timed_leaves_out_work_dispatched_before():
     assert value == 1
     assert seconds < seconds_slow / 4, (seconds, seconds_slow)
     assert pending.is_ready()
+
+
+@pytest.mark.parametrize("n", [1, 1000, 2300])
+def test_work_in_parts_gives_what_it_gives_at_once(n, capfd):
+    """Also where the parts do not divide the examples, and for results of several leaves."""
+    data = (jnp.arange(n, dtype=float), jnp.arange(n))
+    fn = lambda params, key, pair: (params * pair[0] + jax.random.normal(key), pair[1])
+    arguments = (fn, jnp.array([1.0, 2.0]), jax.random.split(jax.random.key(0), 2), data)
+    for parts, whole in zip(map_seeds(*arguments, doing="counting"), map_seeds(*arguments), strict=True):
+        np.testing.assert_array_equal(parts, whole)
+    assert parts.shape == (2, n)
+
+
+def test_long_work_says_how_far_it_is(capfd, monkeypatch):
+    """Where no terminal shows a bar: a line once ten seconds have passed."""
+    clock = iter(range(0, 100, 6))
+    monkeypatch.setattr("genjax.training.evaluate.time.monotonic", lambda: next(clock))
+    assert list(shown(range(5), "counting")) == [0, 1, 2, 3, 4]
+    assert capfd.readouterr().out.splitlines()[0] == "counting: 1 of 5 parts"
