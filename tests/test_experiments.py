@@ -202,3 +202,23 @@ def test_vae_on_mnist(preset, tmp_path):
     assert done.returncode == 0, done.stderr
     provenance = json.loads((tmp_path / "run" / "config.json").read_text())["provenance"]
     assert set(provenance["data"]) == {"train", "validation", "test"}
+
+
+@pytest.mark.slow
+def test_of_two_whole_runs_in_one_folder_one_always_wins(tmp_path):
+    tiny = ["vae.py", "circle", *TINY, "--seeds", "1", "--evidence-samples", "3", "--test-examples", "20"]
+    line = [sys.executable, "experiments/vae.py", *tiny[1:]]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": ROOT}
+    assert command(*tiny, "--out", tmp_path / "alone").returncode == 0
+    alone = summary_of(tmp_path / "alone")
+    for i in range(20):
+        out, again = tmp_path / str(i // 2), ["--resume"] if i % 2 else []
+        two = [subprocess.Popen([*line, "--out", str(out), *again], **pipes) for _ in range(2)]
+        ended = {run.pid: (*run.communicate(), run.returncode) for run in two}
+        (winner, _), (loser, (_, told, code)) = sorted(ended.items(), key=lambda item: item[1][2])
+        assert [ended[winner][2], code] == [0, 2], ended
+        assert f"{out} is in use by process {winner} on " in told
+        assert loser != winner and len(told.splitlines()) == 1
+        assert summary_of(out).sections["Likelihood"] == alone.sections["Likelihood"]
+        steps = [json.loads(line)["step"] for line in (out / "metrics.jsonl").read_text().splitlines()]
+        assert steps == sorted(set(steps))
