@@ -218,7 +218,8 @@ def test_of_two_whole_runs_in_one_folder_one_always_wins(tmp_path):
         (winner, _), (loser, (_, told, code)) = sorted(ended.items(), key=lambda item: item[1][2])
         assert [ended[winner][2], code] == [0, 2], ended
         assert f"{out} is in use by process {winner} on " in told
-        assert loser != winner and len(told.splitlines()) == 1
+        assert loser != winner
+        assert len(told.splitlines()) == 1
         assert summary_of(out).sections["Likelihood"] == alone.sections["Likelihood"]
         steps = [json.loads(line)["step"] for line in (out / "metrics.jsonl").read_text().splitlines()]
         assert steps == sorted(set(steps))
