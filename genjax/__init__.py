@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from genjax import energy as energy
     from genjax import faults as faults
     from genjax import flow as flow
+    from genjax import gan as gan
     from genjax import likelihood as likelihood
     from genjax import metrics as metrics
     from genjax import nn as nn

@@ -26,6 +26,7 @@ MODULES = [
     "oracles",
     "structures",
     "energy",
+    "gan",
 ]
 PUBLIC = {
     f"genjax.{module}.{name}": getattr(importlib.import_module(f"genjax.{module}"), name)

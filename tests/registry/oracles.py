@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from genjax import oracles
+from genjax import gan, oracles
 
 from .row import INTS, NAN, Row, covariance, normal
 
@@ -12,6 +12,17 @@ from .row import INTS, NAN, Row, covariance, normal
 def autoregressive_table(first, second):
     table = oracles.AutoregressiveTable((first, second))
     return table.log_probs(), table.log_prob(jnp.array([1, 2])), table.logits_fn(jnp.array([1, 2]))
+
+
+def discrete_gan(data, logits, model):
+    oracle = oracles.DiscreteGan(jax.nn.softmax(data))
+    q = jax.nn.softmax(model)
+    return (
+        oracle.losses(gan.non_saturating, logits, q),
+        oracle.optimal_logits(q),
+        oracle.value_at_optimum(q),
+        oracle.velocity(gan.relativistic, logits, model),
+    )
 
 
 def linear_gaussian(weights, bias, log_var, x, mean, encoder_log_var):
@@ -40,6 +51,7 @@ TABLE = oracles.AutoregressiveTable((jnp.zeros(3), jnp.zeros((3, 3))))
 
 ROWS = {
     "genjax.oracles.AutoregressiveTable": Row(autoregressive_table, (normal(3), normal(3, 3))),
+    "genjax.oracles.DiscreteGan": Row(discrete_gan, (normal(3), normal(3), normal(3))),
     "genjax.oracles.EnumerableEnergy": Row(enumerable, (normal(2, 3),)),
     "genjax.oracles.GaussianMixture": Row(
         gaussian_mixture,
@@ -51,9 +63,15 @@ ROWS = {
     ),
 }
 
-RECORDS = {}
+RECORDS = {"genjax.oracles.PlayerLosses": "tests/gan/test_gradient_play.py"}
 
 STRUCTURE = [
+    (
+        lambda p: oracles.DiscreteGan(p).losses(gan.minimax, jnp.zeros(3), p),
+        (jnp.ones(2) / 2,),
+        ValueError,
+        r"p_data \(2,\), logits \(3,\), p_model \(2,\)",
+    ),
     (TABLE.log_prob, (jnp.zeros(3, int),), ValueError, r"x must have shape \(2,\); got \(3,\)"),
     (
         oracles.AutoregressiveTable((jnp.zeros(3), jnp.zeros((2, 3)))).logits_fn,
