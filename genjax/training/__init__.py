@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from genjax.training.experiment import examples as examples
     from genjax.training.experiment import make_optimizer as make_optimizer
     from genjax.training.experiment import open_run as open_run
+    from genjax.training.games import GameState as GameState
+    from genjax.training.games import Player as Player
+    from genjax.training.games import make_game_step as make_game_step
     from genjax.training.loop import fit as fit
     from genjax.training.model import LogProb as LogProb
     from genjax.training.model import Model as Model

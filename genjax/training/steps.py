@@ -79,9 +79,7 @@ def make_step(loss: Callable[..., Any], optimizer: optax.GradientTransformation)
     optimizer = optax.with_extra_args_support(optimizer)
 
     def loss_and_terms(params: PyTree[Array], key: PRNGKeyArray, batch: PyTree[Array]):
-        value = loss(params, key, batch)
-        value, terms = value if isinstance(value, tuple) else (value, {})
-        return value, _named(terms)
+        return value_and_terms(loss(params, key, batch))
 
     def init(params: PyTree[Array]) -> TrainState:
         # Copies, so that a state given away by `fit(..., donate=True)` takes nothing of the caller's with it, and no
@@ -109,8 +107,13 @@ def make_step(loss: Callable[..., Any], optimizer: optax.GradientTransformation)
     return init, step
 
 
-def _named(terms: Any) -> dict[str, Array]:
-    """The terms of a loss as a dictionary, whose names must leave those of the metrics free."""
+def value_and_terms(result: Any) -> tuple[Array, dict[str, Array]]:
+    """What a loss returned, as its value and its terms by name, which must leave the names of the metrics free.
+
+    >>> value_and_terms((1.0, {"kl": 0.5})), value_and_terms(1.0)
+    ((1.0, {'kl': 0.5}), (1.0, {}))
+    """
+    value, terms = result if isinstance(result, tuple) else (result, {})
     terms = terms._asdict() if hasattr(terms, "_asdict") else terms
     taken = sorted({"loss", "gradient_norm"} & set(terms))
     if taken:
@@ -118,7 +121,7 @@ def _named(terms: Any) -> dict[str, Array]:
             f"a term of the loss must not be called loss or gradient_norm, which are metrics of their own; "
             f"got {', '.join(taken)} among {', '.join(sorted(terms))}"
         )
-    return terms
+    return value, terms
 
 
 def with_ema(init: Init, step: Step, decay: float) -> tuple[Init, Step]:
