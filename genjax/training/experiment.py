@@ -179,13 +179,26 @@ def examples(model: Model, data: Dataset, part: str) -> PyTree[np.ndarray | Arra
     return stored if model.num_classes is None else (stored, getattr(data, f"{part}_labels"))
 
 
-def make_optimizer(options: Options) -> optax.GradientTransformation:
-    """AdamW under a cosine schedule, with clipping and accumulation as the options say."""
+def make_optimizer(
+    options: Options, *, learning_rate: float | None = None, b1: float = 0.9
+) -> optax.GradientTransformation:
+    """AdamW under a cosine schedule, with clipping and accumulation as the options say.
+
+    Args:
+        options: of the run.
+        learning_rate: in place of the options' own.
+        b1: decay of the average of gradients.
+
+    Returns:
+        The transformation.
+    """
     updates = -(-options.steps // options.accumulate)
     chain = optax.chain(
         optax.clip_by_global_norm(options.clip),
         optax.adamw(
-            optax.cosine_decay_schedule(options.learning_rate, updates), weight_decay=options.weight_decay
+            optax.cosine_decay_schedule(learning_rate or options.learning_rate, updates),
+            b1=b1,
+            weight_decay=options.weight_decay,
         ),
     )
     if options.accumulate == 1:

@@ -110,8 +110,9 @@ def make_step(loss: Callable[..., Any], optimizer: optax.GradientTransformation)
 def value_and_terms(result: Any) -> tuple[Array, dict[str, Array]]:
     """What a loss returned, as its value and its terms by name, which must leave the names of the metrics free.
 
-    >>> value_and_terms((jnp.array(1.0), {"kl": 0.5}))[1]
-    {'kl': 0.5}
+    >>> value, terms = value_and_terms((jnp.array(1.0), {"kl": jnp.array(0.5)}))
+    >>> print(value, terms["kl"])
+    1.0 0.5
     """
     terms: Any
     value, terms = result if isinstance(result, tuple) else (result, {})
