@@ -73,8 +73,7 @@ def sample(command: Sample) -> None:
     import numpy as np
 
     from genjax.recipes import rebuild
-    from genjax.report.figures import scatter
-    from genjax.report.pictures import image_panel
+    from genjax.report.pictures import image_panel, points_panel
     from genjax.report.samples import draw
 
     out = command.out or Path(f"samples-{command.run.resolve().name}")
@@ -85,6 +84,8 @@ def sample(command: Sample) -> None:
         if file.exists():
             raise RunError(f"{file} is there already; choose another --out or remove it")
     model, params, step, data = rebuild(command.run)
+    if model.sample is None:
+        raise UsageError(f"the {model.name} of {command.run} generates nothing")
     if command.label is not None and not 0 <= command.label < (model.num_classes or 0):
         classes = f"classes 0 to {model.num_classes - 1}" if model.num_classes else "no classes"
         raise UsageError(f"--label: the {model.name} of {command.run} has {classes}; got {command.label}")
@@ -98,11 +99,11 @@ def sample(command: Sample) -> None:
     arrays = {"samples": shown.reshape(-1, *data.event_shape)} | (
         {} if labels is None else {"labels": labels}
     )
-    if len(data.event_shape) == 2:
+    if len(data.event_shape) > 1:
         panel = image_panel("samples", shown, data.event_shape)
     else:
         limit = 1.1 * float(np.abs(shown).max()) or 1.0  # a collapsed model may draw zeros
-        panel = scatter("samples", shown, limit=limit)
+        panel = points_panel("samples", shown, limit=limit)
     try:
         files["png"].write_bytes(panel.data)
         np.savez_compressed(files["npz"], allow_pickle=False, **arrays)

@@ -4,8 +4,8 @@ from genjax.data.catalogue import DENSITIES, IMAGES, load
 from genjax.data.curves import TwoMoons, TwoSpirals
 from genjax.data.dataset import Dataset, Density, Spec, binarize, centred_levels, evenly_spaced
 from genjax.data.digits import digits
-from genjax.data.gaussians import GaussianGrid, GaussianRing
-from genjax.data.mnist import binarized_mnist, fashion_mnist, mnist
+from genjax.data.gaussians import GaussianGrid, GaussianLine, GaussianRing
+from genjax.data.mnist import binarized_mnist, fashion_mnist, mnist, stacked_mnist
 from genjax.data.toy import Checkerboard, Circle, Pinwheel
 from genjax.data.views import View
 from genjax.faults import DataError
@@ -19,6 +19,7 @@ __all__ = [
     "Dataset",
     "Density",
     "GaussianGrid",
+    "GaussianLine",
     "GaussianRing",
     "Pinwheel",
     "Spec",
@@ -33,4 +34,5 @@ __all__ = [
     "fashion_mnist",
     "load",
     "mnist",
+    "stacked_mnist",
 ]

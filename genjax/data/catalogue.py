@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from genjax.data.curves import TwoMoons, TwoSpirals
 from genjax.data.dataset import Dataset, Density
 from genjax.data.digits import digits
-from genjax.data.gaussians import GaussianGrid, GaussianRing
-from genjax.data.mnist import binarized_mnist, fashion_mnist, mnist
+from genjax.data.gaussians import GaussianGrid, GaussianLine, GaussianRing
+from genjax.data.mnist import binarized_mnist, fashion_mnist, mnist, stacked_mnist
 from genjax.data.toy import Checkerboard, Circle, Pinwheel
 
 __all__ = ["DENSITIES", "IMAGES", "load"]
@@ -22,18 +22,20 @@ DENSITIES: dict[str, Density] = {
     "checkerboard": Checkerboard(),
     "circle": Circle(),
     "grid": GaussianGrid(),
+    "line": GaussianLine(),
     "moons": TwoMoons(),
     "pinwheel": Pinwheel(),
     "ring": GaussianRing(),
     "spirals": TwoSpirals(),
 }
-"""The densities in the plane."""
+"""The densities that are known: in the plane, but for the line."""
 
 IMAGES: dict[str, Callable[[bool], Dataset]] = {
     "digits": lambda download: digits(),
     "mnist": lambda download: mnist(download=download),
     "fashion-mnist": lambda download: fashion_mnist(download=download),
     "binarized-mnist": lambda download: binarized_mnist(download=download),
+    "stacked-mnist": lambda download: stacked_mnist(download=download),
 }
 """The sets of images; the argument says whether missing files may be fetched."""
 

@@ -1,4 +1,4 @@
-"""Equal round Gaussians in the plane, with exact samplers and log-densities."""
+"""Equal round Gaussians on a line and in the plane, with exact samplers and log-densities."""
 
 import math
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from genjax._checks import check_count
 from genjax.densities import mixture_log_prob, normal_log_prob
 
-__all__ = ["GaussianGrid", "GaussianRing", "check_positive", "gaussians_log_prob"]
+__all__ = ["GaussianGrid", "GaussianLine", "GaussianRing", "check_positive", "gaussians_log_prob"]
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class GaussianGrid:
     @property
     def centers(self) -> np.ndarray:
         """The means, `[K², 2]`, as `mode_coverage` takes them."""
-        places = self.spacing * (np.arange(self.side) - (self.side - 1) / 2)
+        places = _places(self.side, self.spacing)
         return np.stack(np.meshgrid(places, places, indexing="ij"), axis=-1).reshape(-1, 2)
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n 2"]:
@@ -103,8 +103,54 @@ class GaussianGrid:
         return gaussians_log_prob(x, np.zeros(int(self.side) ** 2), self.centers, self.std)
 
 
+@dataclass(frozen=True)
+class GaussianLine:
+    """Equal Gaussians in a row, in one dimension.
+
+    p(x) = 1/K Σ_k N(x; h (k − (K−1)/2), s²), k in 0, …, K−1
+
+    Args:
+        num_modes: K.
+        spacing: h, between neighbours.
+        std: s, positive.
+
+    Raises:
+        TypeError: `num_modes` is not a Python integer.
+        ValueError: `num_modes` is below 1, or `std` is not positive.
+
+    >>> print(GaussianLine().centers.ravel())
+    [-1.5  1.5]
+    """
+
+    num_modes: int = 2
+    spacing: float = 3.0
+    std: float = 0.5
+
+    def __post_init__(self) -> None:
+        check_count(num_modes=self.num_modes)
+        check_positive(std=self.std)
+
+    @property
+    def centers(self) -> np.ndarray:
+        """The means, `[K, 1]`, as `mode_coverage` takes them."""
+        return _places(self.num_modes, self.spacing)[:, None]
+
+    def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n 1"]:
+        """Draw n points, `[n, 1]`."""
+        return _sample_gaussians(key, n, self.centers, self.std)
+
+    def log_prob(self, x: Float[Array, "1"]) -> Float[Array, ""]:
+        """Log-density of one point, in nats."""
+        return gaussians_log_prob(x, np.zeros(int(self.num_modes)), self.centers, self.std)
+
+
+def _places(count: int, spacing: float) -> np.ndarray:
+    """Numbers in a row around 0."""
+    return spacing * (np.arange(count) - (count - 1) / 2)
+
+
 def gaussians_log_prob(
-    x: Float[Array, "2"], logits: np.ndarray, centers: np.ndarray | Array, std: float
+    x: Float[Array, " d"], logits: np.ndarray, centers: np.ndarray | Array, std: float
 ) -> Float[Array, ""]:
     """Log-density of a mixture of round Gaussians of one width."""
     log_var = jnp.asarray(2 * math.log(std), x.dtype)
@@ -112,11 +158,11 @@ def gaussians_log_prob(
     return mixture_log_prob(component, x, jnp.asarray(logits, x.dtype), jnp.asarray(centers, x.dtype))
 
 
-def _sample_gaussians(key: PRNGKeyArray, n: int, centers: np.ndarray, std: float) -> Float[Array, "n 2"]:
+def _sample_gaussians(key: PRNGKeyArray, n: int, centers: np.ndarray, std: float) -> Float[Array, "n d"]:
     """Points of a mixture of equal round Gaussians."""
     key_mode, key_noise = jax.random.split(key)
     mode = jax.random.randint(key_mode, (n,), 0, len(centers))
-    noise = jax.random.normal(key_noise, (n, 2))
+    noise = jax.random.normal(key_noise, (n, centers.shape[1]))
     return jnp.asarray(centers, noise.dtype)[mode] + std * noise
 
 

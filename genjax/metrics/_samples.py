@@ -1,5 +1,6 @@
 """What two-sample metrics share."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -7,6 +8,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from genjax._checks import check_float, check_not_nan
+
+ROWS = 16
+"""Rows of distances at once, in memory."""
 
 
 def check_samples(minimum: int, **sets: Any) -> None:
@@ -21,7 +25,17 @@ def check_samples(minimum: int, **sets: Any) -> None:
     check_not_nan(**sets)
 
 
-def squared_distances(a: Float[Array, "n d"], b: Float[Array, "m d"]) -> Float[Array, "n m"]:
-    """Squared distances ‖a_i − b_j‖² by differences, which cancel no digits, in [n, m] memory: a few rows at once."""
-    row = jax.checkpoint(lambda x: jnp.sum((x[None] - b) ** 2, axis=-1))
-    return jax.lax.map(row, a, batch_size=min(16, len(a)))
+def map_distances(
+    fn: Callable[..., Any], a: Float[Array, "n d"], b: Float[Array, "m d"], *extra: Array
+) -> Any:
+    """`fn(squares_i, i, *extra_i)` for every row of `a`, where `squares_i` are its squared distances to `b`, `[m]`.
+
+    By differences, which cancel no digits, and a few rows at once: the memory does not grow with n.
+    """
+
+    @jax.checkpoint
+    def row(one: tuple[Array, ...]) -> Any:
+        i, x, *rest = one
+        return fn(jnp.sum((x[None] - b) ** 2, axis=-1), i, *rest)
+
+    return jax.lax.map(row, (jnp.arange(len(a)), a, *extra), batch_size=min(ROWS, len(a)))

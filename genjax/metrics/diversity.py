@@ -3,10 +3,11 @@
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from genjax._checks import check_values
-from genjax.metrics._samples import check_samples, squared_distances
+from genjax.metrics._samples import check_samples, map_distances
+from genjax.metrics.neighbours import nearest
 
 __all__ = ["Diversity", "ModeCoverage", "diversity", "mode_coverage"]
 
@@ -47,7 +48,7 @@ def diversity(samples: Float[Array, "n d"]) -> Diversity:
     variance = 1/(n − 1) Σ_i ‖x_i − x̄‖²; pairwise distance = mean of ‖x_i − x_j‖ over i ≠ j
 
     Args:
-        samples: `[n, d]`, n ≥ 2. Distances take `[n, n]` memory.
+        samples: `[n, d]`, n ≥ 2.
 
     Returns:
         `Diversity(variance, pairwise_distance)`.
@@ -62,10 +63,13 @@ def diversity(samples: Float[Array, "n d"]) -> Diversity:
     check_samples(2, samples=samples)
     n = samples.shape[0]
     centred = samples - jnp.mean(samples, axis=0, keepdims=True)
-    squares = squared_distances(samples, samples)
-    apart = ~jnp.eye(n, dtype=bool) & (squares > 0)
-    distances = jnp.where(apart, jnp.sqrt(jnp.where(apart, squares, 1.0)), 0.0)
-    return Diversity(jnp.sum(centred**2) / (n - 1), jnp.mean(jnp.sum(distances, axis=1) / (n - 1)))
+
+    def mean_distance(squares: Array, i: Array) -> Array:
+        apart = squares > 0  # where the root has a derivative; a sample is at no distance from itself
+        return jnp.sum(jnp.where(apart, jnp.sqrt(jnp.where(apart, squares, 1.0)), 0.0)) / (n - 1)
+
+    distances = map_distances(mean_distance, samples, samples)
+    return Diversity(jnp.sum(centred**2) / (n - 1), jnp.mean(distances))
 
 
 def mode_coverage(samples: Float[Array, "n d"], centers: Float[Array, "m d"], *, std: float) -> ModeCoverage:
@@ -94,9 +98,8 @@ def mode_coverage(samples: Float[Array, "n d"], centers: Float[Array, "m d"], *,
     check_samples(1, samples=samples, centers=centers)
     positive = jnp.asarray(std) > 0
     check_values("std", jnp.asarray(std), positive, "be positive")
-    squares = squared_distances(samples, centers)
-    nearest: Int[Array, " n"] = jnp.argmin(squares, axis=1)
-    close = jnp.min(squares, axis=1) <= (3 * std) ** 2
-    hits = jnp.zeros(centers.shape[0], int).at[nearest].add(close.astype(int))
+    closest = nearest(samples, centers)
+    close = closest.distances <= 3 * std
+    hits = jnp.zeros(centers.shape[0], int).at[closest.indices].add(close.astype(int))
     high_quality = jnp.where(positive, jnp.mean(close, dtype=samples.dtype), jnp.nan)
     return ModeCoverage(jnp.sum(hits > 0), high_quality)

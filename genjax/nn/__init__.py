@@ -1,5 +1,6 @@
 """Flax NNX networks of one example, used as pure functions of a plain dictionary of parameters."""
 
+from genjax.nn.classifier import Classified, Classifier
 from genjax.nn.continuous import continuous_flow
 from genjax.nn.conv import ConvDecoder, ConvEncoder
 from genjax.nn.flows import (
@@ -29,6 +30,8 @@ __all__ = [
     "MADE",
     "MLP",
     "CausalTransformer",
+    "Classified",
+    "Classifier",
     "ConvDecoder",
     "ConvEncoder",
     "GaussianMLP",

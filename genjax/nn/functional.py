@@ -15,6 +15,7 @@ def functional(
     build: Callable[[nnx.Rngs], nnx.Module],
     *,
     method: Callable[..., Any] = operator.call,
+    constants: type[nnx.Variable] | None = None,
 ) -> tuple[Callable[[PRNGKeyArray], PyTree[Array]], Callable[..., Any]]:
     """Split a module into `init(key) -> params` and `apply(params, *args)` on plain dictionaries.
 
@@ -23,6 +24,8 @@ def functional(
     Args:
         build: `build(rngs) -> module`, e.g. `lambda rngs: MLP(64, (128,), 10, rngs=rngs)`.
         method: what `apply` calls on the module, e.g. `CausalTransformer.step`; the module itself by default.
+        constants: a kind of variable that `apply` keeps as it is at the start, the same for every key; such as
+            `nnx.BatchStat` for the vectors from which Flax's spectral normalisation iterates.
 
     Returns:
         `(init, apply)`.
@@ -37,17 +40,19 @@ def functional(
     (3,)
     """
     abstract = nnx.eval_shape(lambda: build(nnx.Rngs(0)))
-    graphdef, _, rest = nnx.split(abstract, nnx.Param, ...)
+    graphdef, _, kept, rest = nnx.split(abstract, nnx.Param, constants or nnx.filterlib.Nothing(), ...)
     if jax.tree.leaves(rest):
         names = sorted("/".join(map(str, path)) for path, _ in nnx.to_flat_state(rest))
         raise ValueError(
             f"a function of one example cannot carry state other than parameters; got {', '.join(names)}"
         )
 
+    fixed = (nnx.state(build(nnx.Rngs(0)), constants),) if jax.tree.leaves(kept) else (kept,)
+
     def init(key: PRNGKeyArray) -> PyTree[Array]:
         return nnx.to_pure_dict(nnx.state(build(nnx.Rngs(key)), nnx.Param))
 
     def apply(params: PyTree[Array], *args: Any, **kwargs: Any) -> Any:
-        return method(nnx.merge(graphdef, params), *args, **kwargs)
+        return method(nnx.merge(graphdef, params, *fixed), *args, **kwargs)
 
     return init, apply

@@ -9,6 +9,9 @@ from jaxtyping import Array, Float
 
 __all__ = ["MLP", "GaussianMLP"]
 
+POWER_STEPS = 8
+"""Iterations that find the largest singular value, an error of a few per cent at the start of training."""
+
 
 class MLP(nnx.Module):
     """A multilayer perceptron from one example of any shape to a vector.
@@ -18,6 +21,8 @@ class MLP(nnx.Module):
         hidden: widths of the hidden layers.
         num_outputs: the length of the result.
         activation: between layers.
+        spectral: divide each matrix by its largest singular value (Flax's spectral normalisation, found anew in every
+            call by iterating from a fixed vector: `functional(..., constants=nnx.BatchStat)`).
         rngs: random streams of the initialisation.
 
     >>> MLP(4, (8, 8), 2, rngs=nnx.Rngs(0))(jnp.ones((2, 2))).shape
@@ -31,10 +36,15 @@ class MLP(nnx.Module):
         num_outputs: int,
         *,
         activation: Callable[[Array], Array] = nnx.gelu,
+        spectral: bool = False,
         rngs: nnx.Rngs,
     ):
         widths = [num_inputs, *hidden, num_outputs]
-        self.layers = nnx.List([nnx.Linear(i, o, rngs=rngs) for i, o in itertools.pairwise(widths)])
+        layers = [nnx.Linear(i, o, rngs=rngs) for i, o in itertools.pairwise(widths)]
+        if spectral:
+            options = {"n_steps": POWER_STEPS, "update_stats": False}
+            layers = [nnx.SpectralNorm(layer, **options, rngs=rngs) for layer in layers]
+        self.layers = nnx.List(layers)
         self.activation = activation
 
     def __call__(self, x: Float[Array, "..."]) -> Float[Array, " num_outputs"]:

@@ -1,6 +1,7 @@
 """What a run measured as one record, the page and the tables made from it, and pictures."""
 
 from genjax.report.figures import Panel, Picture
+from genjax.report.judge import Judge, judged
 from genjax.report.measure import Measured, likelihood_rows, measure, summarize
 from genjax.report.page import comparison_page, page, publish
 from genjax.report.pictures import curves, image_panel, samples_beside_data
@@ -10,6 +11,7 @@ from genjax.report.truth import beside_the_truth
 
 __all__ = [
     "CHECKLIST",
+    "Judge",
     "Measured",
     "Panel",
     "Picture",
@@ -21,6 +23,7 @@ __all__ = [
     "comparison_page",
     "curves",
     "image_panel",
+    "judged",
     "likelihood_rows",
     "measure",
     "page",

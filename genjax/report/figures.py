@@ -6,7 +6,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["Panel", "Picture", "curves", "densities", "image_sheet", "scatter"]
+__all__ = [
+    "Panel",
+    "Picture",
+    "curves",
+    "densities",
+    "histogram",
+    "image_sheet",
+    "landscape",
+    "lines",
+    "scatter",
+]
 
 PIXELS = 384
 """The least width of a sheet of images, in pixels: each pixel of the data becomes a square of whole pixels."""
@@ -58,11 +68,12 @@ class Picture(NamedTuple):
 
 
 def image_sheet(title: str, images: Any, *, columns: int = 10, labels: Sequence[str] = ()) -> Panel:
-    """Grey images in rows, a gap between them.
+    """Images in rows, a gap between them.
 
     Args:
         title: what they are.
-        images: `[n, height, width]`, 0 white and 1 black; values outside are drawn as the nearest.
+        images: `[n, height, width]`, or with a last axis of three colours; 0 is drawn white, and 1 black or without
+            the colour; values outside are drawn as the nearest.
         columns: images per row.
         labels: what stands above each column.
 
@@ -88,12 +99,13 @@ def sheet(images: np.ndarray, columns: int) -> np.ndarray:
     >>> sheet(np.ones((3, 2, 2)), 2).shape
     (5, 5)
     """
-    n, height, width = images.shape
+    n, height, width, *colours = images.shape
     rows, gap = -(-n // columns), max(1, height // 8)
-    tiles = np.full((rows * columns, height + gap, width + gap), np.nan, np.float32)
+    tall, wide = height + gap, width + gap
+    tiles = np.full((rows * columns, tall, wide, *colours), np.nan, np.float32)
     tiles[:n, :height, :width] = images
-    whole = tiles.reshape(rows, columns, *tiles.shape[1:]).swapaxes(1, 2).reshape(rows * (height + gap), -1)
-    return whole[:-gap, :-gap]
+    whole = tiles.reshape(rows, columns, tall, wide, *colours).swapaxes(1, 2)
+    return whole.reshape(rows * tall, columns * wide, *colours)[:-gap, :-gap]
 
 
 def scatter(title: str, points: Any, *, limit: float) -> Panel:
@@ -102,6 +114,48 @@ def scatter(title: str, points: Any, *, limit: float) -> Panel:
     points = np.asarray(points)
     axis.scatter(points[:, 0], points[:, 1], s=3, alpha=0.4, linewidths=0)
     axis.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
+    return Panel(title, _saved(figure, "png"))
+
+
+def histogram(title: str, points: Any, *, limit: float) -> Panel:
+    """How numbers `[n, 1]` are spread between −limit and limit."""
+    figure, axis = _figure()
+    axis.hist(np.ravel(points), bins=80, range=(-limit, limit), density=True, color="C0", alpha=0.7)
+    axis.set(xlim=(-limit, limit), xlabel="x", ylabel="density")
+    return Panel(title, _saved(figure, "svg"))
+
+
+def bars(title: str, values: Any, level: float, *, xlabel: str, ylabel: str) -> Panel:
+    """A bar for each number, and a line at the level that all should have."""
+    figure, axis = _figure(height=2.9)
+    values = np.asarray(values)
+    axis.bar(np.arange(len(values)), values, color="C0", alpha=0.7)
+    axis.axhline(level, color=GREY, lw=1)
+    axis.set(xlabel=xlabel, ylabel=ylabel)
+    return Panel(title, _saved(figure, "svg"))
+
+
+def lines(title: str, x: Any, values: Mapping[str, Any], *, xlabel: str, ylabel: str) -> Panel:
+    """Functions of one number, named; the first is drawn solid, the others dashed."""
+    figure, axis = _figure(height=2.9)
+    for number, (name, y) in enumerate(values.items()):
+        axis.plot(np.asarray(x), np.asarray(y), "--" if number else "-", lw=1.4, label=name)
+    axis.set(xlabel=xlabel, ylabel=ylabel)
+    axis.legend(fontsize=7, frameon=False, labelcolor=GREY)
+    return Panel(title, _saved(figure, "svg"))
+
+
+def landscape(title: str, values: Any, points: Any, *, limit: float, label: str) -> Panel:
+    """A function in the plane that has no natural zero, `[n, n]` as in `densities`, and points upon it."""
+    figure, axis = _figure()
+    extent = (-limit, limit, -limit, limit)
+    picture = axis.imshow(np.asarray(values), origin="lower", extent=extent, cmap="viridis")
+    points = np.asarray(points)
+    axis.scatter(points[:, 0], points[:, 1], s=2, color="white", alpha=0.5, linewidths=0)
+    axis.set(xlim=(-limit, limit), ylim=(-limit, limit))
+    bar = figure.colorbar(picture, ax=axis, fraction=0.045, pad=0.02)
+    bar.set_label(label, color=GREY)
+    bar.ax.tick_params(colors=GREY)
     return Panel(title, _saved(figure, "png"))
 
 

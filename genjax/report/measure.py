@@ -30,6 +30,7 @@ class Measured(NamedTuple):
         log_probs: name to nats of every seed and test example, `[s, n]` (or more axes).
         samples: of every seed, as the model makes them, `[s, m, *view.shape]`.
         real: test examples as pictures and metrics see them, `[k, d]`.
+        train: training examples, as many as samples are compared, `[m, d]`.
         sections: of the checklist: likelihood, quality, diversity, cost.
         warnings: what the numbers say went wrong.
     """
@@ -37,6 +38,7 @@ class Measured(NamedTuple):
     log_probs: Mapping[str, Array]
     samples: Array
     real: Float[Array, "k d"]
+    train: Float[Array, "m d"]
     sections: Mapping[str, Section]
     warnings: Sequence[str]
 
@@ -84,7 +86,7 @@ def measure(
         "Diversity and mode collapse": diversity,
         "Cost": _cost(model, trained, key_calls, seconds, num_samples),
     }
-    return Measured(log_probs, samples, real, sections, warnings)
+    return Measured(log_probs, samples, real, train, sections, warnings)
 
 
 def summarize(

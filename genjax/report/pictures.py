@@ -6,8 +6,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import PRNGKeyArray
 
+from genjax import metrics
 from genjax.data.dataset import Dataset
 from genjax.report import figures
 from genjax.report.figures import Panel, Picture
@@ -15,7 +16,7 @@ from genjax.report.measure import Measured
 from genjax.training.experiment import Run
 from genjax.training.model import Model
 
-__all__ = ["curves", "image_panel", "nearest", "samples_beside_data"]
+__all__ = ["curves", "image_panel", "points_panel", "samples_beside_data"]
 
 NUM_IMAGES = 50
 
@@ -35,11 +36,11 @@ def samples_beside_data(key: PRNGKeyArray, model: Model, measured: Measured, dat
     what = model.samples
     title = what[0].upper() + what[1:]
     shown = np.asarray(jax.vmap(model.view.show)(measured.samples[0]))
-    if len(data.event_shape) != 2:
+    if len(data.event_shape) < 2:
         limit = 1.1 * float(np.abs(measured.real).max())
         panels = (
-            figures.scatter(what, shown, limit=limit),
-            figures.scatter("test data", measured.real, limit=limit),
+            points_panel(what, shown, limit=limit),
+            points_panel("test data", measured.real, limit=limit),
         )
         return Picture("samples", f"{title}, of the first seed beside test data.", panels)
     classes = range(model.num_classes or 0)
@@ -49,7 +50,11 @@ def samples_beside_data(key: PRNGKeyArray, model: Model, measured: Measured, dat
     train = jax.jit(jax.vmap(one))(jax.random.split(key, len(train)), train)
     panels = (
         image_panel(what, images, data.event_shape, labels=[str(c) for c in classes]),
-        image_panel("nearest training images", nearest(images, train), data.event_shape),
+        image_panel(
+            "nearest training images",
+            train[jax.jit(metrics.nearest)(images, train).indices],
+            data.event_shape,
+        ),
         image_panel(
             "test data",
             measured.real[:: max(1, len(measured.real) // NUM_IMAGES)][:NUM_IMAGES],
@@ -64,30 +69,18 @@ def samples_beside_data(key: PRNGKeyArray, model: Model, measured: Measured, dat
     return Picture("samples", caption, panels)
 
 
+def points_panel(title: str, points: Any, *, limit: float) -> Panel:
+    """Points on a line or in the plane, `[n, 1]` or `[n, 2]`."""
+    one = np.shape(points)[1] == 1
+    return (figures.histogram if one else figures.scatter)(title, points, limit=limit)
+
+
 def image_panel(
     title: str, x: Any, event_shape: Sequence[int], *, columns: int = 10, labels: Sequence[str] = ()
 ) -> Panel:
     """A sheet of images that are given flat, in [0, 1]."""
     images = np.reshape(np.asarray(x), (-1, *event_shape))
     return figures.image_sheet(title, images, columns=columns, labels=labels)
-
-
-def nearest(x: Float[Any, "n d"], train: Float[Any, "m d"]) -> Float[Array, "n d"]:
-    """The training example nearest to each sample.
-
-    Args:
-        x: samples.
-        train: training examples.
-
-    Returns:
-        `[n, d]`.
-
-    >>> print(nearest(jnp.array([[0.9]]), jnp.array([[0.0], [1.0]])))
-    [[1.]]
-    """
-    x, train = jnp.asarray(x), jnp.asarray(train)
-    closest = lambda one: jnp.argmin(jnp.sum((train - one[None]) ** 2, axis=1))
-    return train[jax.lax.map(closest, x)]
 
 
 def curves(run: Run, *, ylabel: str, together: bool = True, name: str = "") -> Picture:

@@ -33,11 +33,13 @@ def draw(
     """
     seeds = jax.tree.leaves(params)[0].shape[0]
     keys = jax.random.split(key, (seeds, num_samples))
+    sample = model.sample
+    assert sample is not None
     if model.num_classes is None:
-        one_seed = lambda params, keys: jax.vmap(partial(model.sample, params))(keys)
+        one_seed = lambda params, keys: jax.vmap(partial(sample, params))(keys)
     else:
         labels = np.arange(num_samples) % model.num_classes if labels is None else labels
-        one_seed = lambda params, keys: jax.vmap(partial(model.sample, params))(keys, labels)
+        one_seed = lambda params, keys: jax.vmap(partial(sample, params))(keys, labels)
     return timed(jax.vmap(one_seed), params, keys)
 
 

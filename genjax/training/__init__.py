@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from genjax.training.model import Model as Model
     from genjax.training.options import Options as Options
     from genjax.training.run import RunFolder as RunFolder
+    from genjax.training.snapshots import SnapshotState as SnapshotState
+    from genjax.training.snapshots import with_snapshots as with_snapshots
     from genjax.training.steps import EmaState as EmaState
     from genjax.training.steps import TrainState as TrainState
     from genjax.training.steps import make_step as make_step

@@ -54,12 +54,14 @@ class Trained(NamedTuple):
 
     Args:
         params: the parameters that validation chose; every leaf has a leading axis of seeds.
+        state: of training, at its end, as the model's own steps carry it.
         selected_step: the step they are of, one per seed.
         seconds: wall time of training, compilation included.
         steps_per_second: of all seeds side by side.
     """
 
     params: PyTree[Array]
+    state: Any
     selected_step: list[int]
     seconds: float
     steps_per_second: float
@@ -149,6 +151,7 @@ class Run:
         seconds = time.perf_counter() - started
         return Trained(
             progress.selected.params,
+            progress.state,
             progress.selected.step.tolist(),
             seconds,
             (int(progress.state.step.max()) - first_step) / seconds,

@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Int, PRNGKeyArray, PyTree
 from genjax._checks import check_count
 from genjax.training.steps import Init, Step, TrainState, make_step, value_and_terms
 
-__all__ = ["GameState", "Player", "make_game_step"]
+__all__ = ["GameState", "Player", "lazily", "make_game_step"]
 
 
 class Player(NamedTuple):
@@ -132,15 +132,27 @@ def _own_loss(
     def weighted(own: PyTree[Array], all_params: Any, key: PRNGKeyArray, part: Any) -> Array:
         return player.penalty_every * penalty(all_params | {name: own}, key, part)
 
-    now, slope = _lazily(jax.value_and_grad(weighted), due, own, all_params, key_penalty, part)
+    now, slope = lazily(jax.value_and_grad(weighted), due, own, all_params, key_penalty, part)
     # Its value, and in the own parameters its slope, which was found where the penalty was due.
     moved = jax.tree.map(lambda s, p: jnp.sum(s * (p - jax.lax.stop_gradient(p))), slope, own)
     added = now + sum(jax.tree.leaves(moved))
     return value + added, terms | {"penalty": now}
 
 
-def _lazily(fn: Callable[..., Any], due: Bool[Array, ""], *args: Any) -> Any:
-    """`fn(*args)` where it is due and zeros elsewhere, without its cost there: under vmap over seeds too."""
+def lazily(fn: Callable[..., Any], due: Bool[Array, ""], *args: Any) -> Any:
+    """`fn(*args)` where it is due and zeros elsewhere, without its cost there: under vmap over seeds too.
+
+    Args:
+        fn: any function of arrays; no gradient passes through it.
+        due: whether to call it; over seeds that step alike one number.
+        *args: its arguments.
+
+    Returns:
+        A result of `fn`, or zeros of its structure.
+
+    >>> print(lazily(jnp.exp, jnp.array(True), jnp.zeros(())), lazily(jnp.exp, jnp.array(False), jnp.zeros(())))
+    1.0 0.0
+    """
     args = jax.lax.stop_gradient(args)
     nothing = lambda fn, args: jax.tree.map(
         lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(fn, *args)

@@ -47,7 +47,8 @@ class Model:
         name: what reports call it.
         view: how it sees the data.
         init: `init(key, x) -> params`; `x` `[m, *view.shape]` are training examples, for data-dependent starts.
-        sample: `sample(params, key) -> x`, one; `sample(params, key, label)` where `num_classes` is given.
+        sample: `sample(params, key) -> x`, one; `sample(params, key, label)` where `num_classes` is given; None of a
+            model that generates nothing, such as a classifier.
         loss: `loss(params, key, stored) -> scalar`, or `(scalar, terms)`; `stored` is an example as the data set
             holds it, or the pair of it and its label where `num_classes` is given.
         log_probs: name to `LogProb`, the main one first; empty for an implicit model.
@@ -68,7 +69,7 @@ class Model:
     name: str
     view: View
     init: Callable[..., Any]
-    sample: Callable[..., Array]
+    sample: Callable[..., Array] | None = None
     loss: Callable[..., Any] | None = None
     log_probs: Mapping[str, LogProb] = field(default_factory=dict)
     calls: int | Callable[..., Array] | None = 1
