@@ -25,8 +25,10 @@ TINY = {
     "flow": ("circle", {"layers": 1, "hidden": (8,), "bins": 4}),
     "autoregressive": ("digits", {"width": 8, "layers": 1, "heads": 2, "num_samples": 70}),
     "energy": ("digits", {"hidden_units": 6, "batch_size": 20, "chains": 20, "temperatures": 50}),
+    "gan": ("ring", {"batch_size": 8, "hidden": (8,), "pack": 2, "critic_steps": 2, "ema": 0.5}),
 }
 families = pytest.mark.parametrize("family", TINY)
+CLASSIFIER = ("digits", {"batch_size": 8, "hidden": (8, 4)})  # which generates nothing
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +45,7 @@ def tiny(tmp_path_factory):
 
 
 def go(family, out, preset=None, **changed):
-    name, options = TINY[family]
+    name, options = (TINY | {"classifier": CLASSIFIER})[family]
     script = importlib.import_module(f"experiments.{family}")
     config = script.PRESETS[preset or name][1]
     with jax.numpy_dtype_promotion("standard"):
@@ -101,7 +103,7 @@ def test_samples_are_drawn_from_a_run_folder_without_its_data(family, tiny, tmp_
     cli.sample(cli.Sample(path, num=6, out=tmp_path / "drawn"))
     assert (tmp_path / "drawn.png").read_bytes().startswith(b"\x89PNG")
     with np.load(tmp_path / "drawn.npz") as arrays:
-        shape = (2,) if family == "flow" else (8, 8)
+        shape = (2,) if family in ("flow", "gan") else (8, 8)
         assert arrays["samples"].shape == (6, *shape)
         assert np.isfinite(arrays["samples"]).all()
         assert ("labels" in arrays) == (family == "autoregressive")
@@ -197,6 +199,44 @@ def test_the_bracket_holds_the_enumerated_partition_function(tiny):
         assert abs(high - low) < 0.1
 
 
+def test_the_game_counts_modes_and_flags_a_collapse(tiny):
+    """After four steps the samples are a cloud in the middle: both headings say so apart, and so does a line."""
+    summary = summary_of(tiny("gan"))
+    quality, diversity = (summary.sections[name].rows for name in ("Quality", "Diversity and mode collapse"))
+    assert quality["high-quality share"].mean < 0.3
+    assert (
+        abs(quality["high-quality share"].baseline - 0.989) < 0.01
+    )  # three standard deviations in the plane
+    assert diversity["modes covered"].baseline == 8
+    assert diversity["modes covered"].mean < 8
+    assert any(line.startswith("Mode collapse: a seed reaches ") for line in summary.warnings)
+    assert summary.sections["Likelihood"].text.startswith("None: the model is implicit")
+    files = {p.name for p in tiny("gan").iterdir()}
+    assert {"discriminator.png", "discriminator-samples-per-mode.svg", "training.png"} <= files
+
+
+def test_a_classifier_is_measured_and_judges_the_samples_of_another_run(tiny, tmp_path):
+    classifier = tiny("classifier")
+    rows = summary_of(classifier).sections["Quality"].rows
+    assert 0 < rows["accuracy"].mean < 1
+    with pytest.raises(UsageError, match=r"the classifier of .* generates nothing"):
+        cli.sample(cli.Sample(classifier, out=tmp_path / "none"))
+    options = {"batch_size": 8, "hidden": (8,), "conditional": True, "penalty_every": 2}
+    go("gan", tmp_path / "gan", preset="digits", classifier=classifier, **options)
+    sections = summary_of(tmp_path / "gan").sections
+    quality, diversity = sections["Quality"].rows, sections["Diversity and mode collapse"].rows
+    floor = quality["Fréchet distance, features"].baseline
+    assert 0 <= floor < quality["Fréchet distance, features, of independent pixels"].mean
+    assert 0 <= quality["recognised with a probability above 0.9"].mean <= 1
+    assert 1 <= diversity["classes reached"].mean <= 10
+    for run, message in (
+        (tmp_path / "no", "no run in .*makes one"),
+        (tiny("vae"), "holds a run of vae on digits"),
+    ):
+        with pytest.raises(UsageError, match=f"--classifier: {message}" if "no run" in message else message):
+            recipes.classifier.judge(run, load("digits"))
+
+
 def test_what_is_measured_of_the_same_test_data_is_the_same_number_in_every_family(tiny):
     """One key once had four units, because each family saw a pixel in its own way."""
     grey = [summary_of(tiny(family)) for family in ("vae", "autoencoder", "autoregressive")]
@@ -259,6 +299,9 @@ def test_a_damaged_run_is_named(damage, error, message, tmp_path):
         ("flow", "ring", {"model": "spline-coupling", "hidden": (8,), "layers": 2}),
         ("autoregressive", "digits", {"model": "made", "hidden": (8,), "order": "random"}),
         ("energy", "ring", {"temperatures": 20, "annealing_chains": 20}),
+        ("gan", "line", {"hidden": (8,), "game": "wasserstein", "slope_penalty": 10.0, "r1": 0.0}),
+        ("gan", "grid", {"hidden": (8,), "spectral": True, "game": "hinge", "r2": 0.1, "ema": 0.0}),
+        ("gan", "ring", {"hidden": (8,), "target": 0.9, "game": "minimax", "r1": 0.0}),
     ],
 )
 def test_other_models_and_data_run_to_their_page(family, preset, options, tmp_path):

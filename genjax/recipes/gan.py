@@ -27,10 +27,11 @@ class Config(Options):
     out: Path = Path("runs/gan-ring")
     steps: Count = 8000
     batch_size: Count = 256
+    learning_rate: Positive = 2e-3
     clip: Positive = 1e6
     ema: Decay = 0.999
     validate_every: Count = 500
-    critic_learning_rate: Positive = 1e-3
+    critic_learning_rate: Positive = 2e-3
     """Peak learning rate of the discriminator; --learning-rate is the generator's."""
     momentum: Decay = 0.0
     """Decay of the average of gradients in either optimizer (Adam's first)."""

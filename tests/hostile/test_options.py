@@ -10,7 +10,7 @@ import pytest
 from genjax.faults import UsageError
 from genjax.training.options import _bounds, check_options, fits
 
-FAMILIES = ("vae", "autoencoder", "flow", "autoregressive", "energy")
+FAMILIES = ("vae", "autoencoder", "flow", "autoregressive", "energy", "gan", "classifier")
 
 pytestmark = pytest.mark.usefixtures("standard_promotion", "untyped")
 
@@ -46,6 +46,8 @@ TINY = {
     "flow": ["circle"],
     "autoregressive": ["digits"],
     "energy": ["ring"],
+    "gan": ["ring"],
+    "classifier": ["digits"],
 }
 REFUSED = [
     ("vae", ["--ema", "1"], "--ema must be at least 0 and below 1; got 1.0"),
@@ -71,6 +73,17 @@ REFUSED = [
     ("energy", ["--temperatures", "1"], "--temperatures must be at least 2 and at most 2.14748e+09; got 1"),
     ("energy", ["--hidden-units", "25"], "--hidden-units must be at least 1 and at most 24"),
     ("energy", ["--restart", "2"], "--restart must be at least 0 and at most 1"),
+    (
+        "gan",
+        ["--pack", "3"],
+        "--batch-size must be a multiple of --critic-steps times --pack; got 256, 1 and 3",
+    ),
+    ("gan", ["--game", "hinge", "--target", "0.9"], "--target: this game has no target to move"),
+    ("gan", ["--conditional"], "--conditional needs labels, and ring has none"),
+    ("gan", ["--classifier", "nowhere"], "--classifier: no run in nowhere"),
+    ("gan", ["--target", "0.3"], "--target must be at least 0.5 and at most 1; got 0.3"),
+    ("classifier", ["--shift", "9"], "--shift must be at least 0 and at most 8; got 9"),
+    ("classifier", ["--hidden"], "--hidden needs at least one width"),
 ]
 
 
