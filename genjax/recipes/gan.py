@@ -69,7 +69,7 @@ def points(name, description, **options):
 
 def images(name, description, **options):
     """A preset of images."""
-    shared = {"latents": 64, "hidden": (256, 256), "batch_size": 64, "r1": 1.0, "penalty_every": 4}
+    shared = {"steps": 12_000, "latents": 64, "hidden": (256, 256), "batch_size": 64, "penalty_every": 4}
     return description, replace(Config(), data=name, out=Path(f"runs/gan-{name}"), **(shared | options))
 
 
