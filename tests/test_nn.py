@@ -10,6 +10,7 @@ from genjax import expectation, vae
 from genjax.densities import bernoulli_log_prob, discretized_logistic_log_prob, normal_log_prob
 from genjax.nn import (
     MLP,
+    Classifier,
     ConvDecoder,
     ConvEncoder,
     GaussianMLP,
@@ -139,3 +140,40 @@ def test_two_stochastic_layers_train():
         return -vae.hierarchical_elbo(key, [net["q1"], net["q2"]], [net["p1"]], log_likelihood, x).elbo
 
     lowers_the_loss(lambda key: {name: init(key) for name, (init, _) in nets.items()}, loss)
+
+
+def linear(spectral):
+    return lambda rngs: MLP(6, (5,), 4, activation=lambda x: x, spectral=spectral, rngs=rngs)
+
+
+def test_spectral_normalisation_leaves_every_layer_a_largest_singular_value_of_one():
+    init, apply = functional(linear(True), constants=nnx.BatchStat)
+    for scale in (0.01, 1.0, 100.0):
+        params = jax.tree.map(lambda leaf, s=scale: s * leaf, init(jax.random.key(0)))
+        jacobian = jax.jacobian(apply, 1)(params, jnp.ones(6))
+        one, two = (np.asarray(params["layers"][i]["layer_instance"]["kernel"], float) for i in (0, 1))
+        expected = (one / np.linalg.norm(one, 2)) @ (two / np.linalg.norm(two, 2))
+        # The value that is found is within a few per cent of the true one.
+        np.testing.assert_allclose(np.linalg.norm(jacobian, 2), np.linalg.norm(expected, 2), rtol=0.05)
+    gradient = jax.grad(lambda p: jnp.sum(apply(p, jnp.ones(6))))(init(jax.random.key(0)))
+    kernels = [gradient["layers"][i]["layer_instance"]["kernel"] for i in (0, 1)]
+    assert all(np.isfinite(k).all() and (k != 0).any() for k in kernels)
+
+
+def test_constants_are_no_parameters_and_state_must_be_named():
+    init, apply = functional(linear(True), constants=nnx.BatchStat)
+    plain, _ = functional(linear(False))
+    assert len(jax.tree.leaves(init(jax.random.key(0)))) == len(jax.tree.leaves(plain(jax.random.key(0))))
+    params = jax.vmap(init)(jax.random.split(jax.random.key(0), 3))
+    assert jax.vmap(apply, (0, None))(params, jnp.ones(6)).shape == (3, 4)
+    with pytest.raises(ValueError, match="state other than parameters"):
+        functional(linear(True))
+
+
+def test_a_classifier_s_logits_are_its_features_times_its_head():
+    init, apply = functional(lambda rngs: Classifier(4, (8, 3), 5, rngs=rngs))
+    params = init(jax.random.key(0))
+    said = apply(params, jnp.ones((2, 2)))
+    assert (said.features >= 0).all()
+    head = params["head"]
+    np.testing.assert_allclose(said.logits, said.features @ head["kernel"] + head["bias"], rtol=1e-5)

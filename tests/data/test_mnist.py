@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from genjax.data import DataError, binarize, binarized_mnist, mnist
+from genjax.data import DataError, binarize, binarized_mnist, mnist, stacked_mnist
 from genjax.data.files import SourceFile, cache_folder
 
 module = importlib.import_module("genjax.data.mnist")  # the package holds the function of this name
@@ -42,6 +42,18 @@ def test_mnist_is_split_as_documented():
     ]  # fmt: skip
     assert np.bincount(labels[2]).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
     assert labels[0][:5].tolist() == [5, 0, 4, 1, 9]
+
+
+@real
+def test_stacked_digits_are_three_of_one_part_and_their_label_says_which():
+    single, stacked = mnist(), stacked_mnist()
+    assert (stacked.train.shape, stacked.test.shape) == ((50_000, 28, 28, 3), (10_000, 28, 28, 3))
+    assert stacked.spec.num_classes == 1000
+    known = {image.tobytes(): label for image, label in zip(single.test, single.test_labels, strict=True)}
+    for image, label in zip(stacked.test[:50], stacked.test_labels, strict=False):
+        digits = [known[np.ascontiguousarray(image[..., c]).tobytes()] for c in range(3)]
+        assert digits == [label // 100, label // 10 % 10, label % 10]
+    assert (stacked_mnist().validation_labels == stacked.validation_labels).all()
 
 
 @real

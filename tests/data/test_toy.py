@@ -9,9 +9,19 @@ import pytest
 import scipy.special
 import scipy.stats
 from jax.test_util import check_grads
+from scipy import stats
 from sklearn.datasets import make_moons
 
-from genjax.data import Checkerboard, Circle, GaussianGrid, GaussianRing, Pinwheel, TwoMoons, TwoSpirals
+from genjax.data import (
+    Checkerboard,
+    Circle,
+    GaussianGrid,
+    GaussianLine,
+    GaussianRing,
+    Pinwheel,
+    TwoMoons,
+    TwoSpirals,
+)
 
 # Density, lower corner, upper corner and cell of a grid. Cells of half a noise width give the whole mass to 1e-9, and
 # that of a bin, whose edges cut through the density, to half a per cent: well below its standard error.
@@ -159,6 +169,18 @@ def test_the_mixtures_are_their_closed_forms(x64):
     for density in (ring, grid):
         expected = reference(x, density.centers, np.zeros(len(density.centers)), density.std)
         np.testing.assert_allclose(log_probs(density, x), expected, rtol=1e-12)
+
+
+def test_the_line_is_its_closed_form_and_its_samples_follow_it(x64):
+    line = GaussianLine(num_modes=3, spacing=2.0, std=0.4)
+    np.testing.assert_array_equal(line.centers, [[-2], [0], [2]])
+    x = np.linspace(-4, 4, 801)[:, None]
+    density = np.exp(log_probs(line, x))
+    np.testing.assert_allclose(density.sum() * 0.01, 1, rtol=1e-6)
+    np.testing.assert_allclose(density, stats.norm(line.centers.T, 0.4).pdf(x).mean(axis=1), rtol=1e-10)
+    draws = np.sort(np.asarray(draw(line, 0, NUM_SAMPLES)).ravel())
+    law = np.interp(draws, x.ravel(), np.cumsum(density) * 0.01 - density * 0.005)
+    assert np.abs(law - (np.arange(NUM_SAMPLES) + 0.5) / NUM_SAMPLES).max() < 1.95 / np.sqrt(NUM_SAMPLES)
 
 
 @pytest.mark.parametrize("wide", [False, True])

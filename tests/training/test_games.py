@@ -9,7 +9,7 @@ import optax
 import pytest
 
 from genjax import expectation, gan
-from genjax.training import Player, TrainState, fit, make_game_step, make_step, with_ema
+from genjax.training import Player, TrainState, fit, make_game_step, make_step, with_ema, with_snapshots
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")
 
@@ -154,6 +154,24 @@ def test_the_average_is_of_every_player_and_starts_at_the_initial_parameters():
         *map(jax.tree.leaves, (params(), moved.inner.params, moved.params)), strict=True
     ):
         np.testing.assert_allclose(mean, (start + new) / 2, rtol=1e-6)
+
+
+def test_snapshots_are_of_the_parameters_at_their_steps_and_change_nothing_else():
+    draw = lambda params: params["generator"]
+    game = with_snapshots(*PLAIN, draw, every=4, num=2)
+    whole, _ = run(game, game[0](params()), 13)
+    plain, _ = run(PLAIN, PLAIN[0](params()), 13)
+    assert_same_bits(whole.inner, plain)
+    for place, steps in enumerate((4, 8)):
+        at, _ = run(PLAIN, PLAIN[0](params()), steps)
+        np.testing.assert_allclose(whole.taken[place], at.params["generator"], rtol=1e-6)
+    first, _ = run(game, game[0](params()), 6)
+    second, _ = run(game, first, 7)
+    assert_same_bits(second, whole)
+    stacked = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), game[0](params()))
+    keys = jnp.stack([jax.random.key(0)] * 2)
+    both, _ = jax.vmap(lambda k, s: fit(k, game[1], s, DATA, num_steps=5, batch_size=12))(keys, stacked)
+    np.testing.assert_allclose(both.taken[1, 0], whole.taken[0], rtol=1e-4)
 
 
 @pytest.mark.slow
