@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from genjax import batching as batching
     from genjax import data as data
     from genjax import densities as densities
+    from genjax import diffusion as diffusion
     from genjax import divergences as divergences
     from genjax import energy as energy
     from genjax import faults as faults
     from genjax import flow as flow
+    from genjax import flow_matching as flow_matching
     from genjax import gan as gan
     from genjax import likelihood as likelihood
     from genjax import metrics as metrics
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from genjax import oracles as oracles
     from genjax import recipes as recipes
     from genjax import report as report
+    from genjax import score as score
     from genjax import structures as structures
     from genjax import training as training
     from genjax import transport as transport

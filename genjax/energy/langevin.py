@@ -8,6 +8,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from genjax._checks import check_count, check_float, check_key, check_not_nan, check_scalar, check_values
 from genjax.energy._energies import EnergyFn, energy_of
+from genjax.score import langevin_step
 
 __all__ = ["MetropolisChain", "metropolis_langevin"]
 
@@ -79,7 +80,7 @@ def metropolis_langevin(
         x, energy, gradient = state
         key_noise, key_accept = jax.random.split(jax.random.fold_in(key, k))
         noise = jax.random.normal(key_noise, x.shape, x.dtype)
-        y = x - eta * gradient + jnp.sqrt(2 * eta) * noise
+        y = langevin_step(lambda x: -gradient, x, noise, step_size=eta)
         energy_y, gradient_y = energy_and_gradient(y)
         log_ratio = energy - energy_y + log_q(x, y, gradient_y) - log_q(y, x, gradient)
         # Outside the support the gradient need not exist; a NaN or −∞ must surface, not be refused.

@@ -5,6 +5,7 @@ from genjax.oracles.discrete_gan import DiscreteGan, PlayerLosses
 from genjax.oracles.enumerable_energy import EnumerableEnergy
 from genjax.oracles.gaussian_mixture import GaussianMixture
 from genjax.oracles.linear_gaussian import LinearGaussian
+from genjax.oracles.samplers import SamplerReport, check_sampler
 
 __all__ = [
     "AutoregressiveTable",
@@ -13,4 +14,6 @@ __all__ = [
     "GaussianMixture",
     "LinearGaussian",
     "PlayerLosses",
+    "SamplerReport",
+    "check_sampler",
 ]

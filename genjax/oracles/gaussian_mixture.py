@@ -1,7 +1,9 @@
 """The density whose score is known: a mixture of Gaussians with full covariances."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +11,9 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from genjax._checks import check_count, check_full_precision, check_key, check_not_nan, check_values
 from genjax._matmul import matmul
+from genjax.diffusion import Prediction
+from genjax.diffusion.prediction import line
+from genjax.diffusion.process import level
 
 __all__ = ["GaussianMixture"]
 
@@ -47,6 +52,58 @@ class GaussianMixture:
         weights = self._checked_weights()
         log_normals, pulls = self._log_normals(x)
         return matmul(weights * _density_ratios(weights, log_normals), pulls)
+
+    def diffused(self, schedule: Any, t: Any) -> "GaussianMixture":
+        """The law of x_t = alpha x0 + sigma ε: a mixture again, of covariances alpha² Σ_k + sigma² I."""
+        at = level(schedule, t, self.means.dtype)
+        noise = at.sigma**2 * jnp.eye(self.means.shape[1], dtype=self.covs.dtype)
+        return GaussianMixture(self.weights, at.alpha * self.means, at.alpha**2 * self.covs + noise[None])
+
+    def predict(self, schedule: Any, prediction: Prediction) -> Callable[[Array, Any], Array]:
+        """The best prediction of any kind, `predict(x_t, t)`: its mean given x_t, in closed form."""
+
+        def best(x_t: Array, t: Any) -> Array:
+            diffused = self.diffused(schedule, t)
+            if prediction is Prediction.SCORE:
+                return diffused.score(x_t)
+            weights = diffused._checked_weights()
+            log_normals, pulls = diffused._log_normals(x_t)
+            shares = weights * _density_ratios(weights, log_normals)  # p(k|x_t)
+            at = level(schedule, t, x_t.dtype)
+            data = jax.vmap(lambda mean, cov, pull: mean - at.alpha * matmul(cov, pull))(
+                self.means, self.covs, pulls
+            )
+            a, b = line(schedule, t, prediction, x_t.dtype)
+            return a * matmul(shares, data) - b * at.sigma * matmul(shares, pulls)
+
+        return best
+
+    def noise_fn(self, schedule: Any) -> Callable[[Array, Any], Array]:
+        """The noise function that minimises L_simple, ε(x_t, t) = −sigma ∇ log p_t(x_t)."""
+        return self.predict(schedule, Prediction.NOISE)
+
+    def optimal_l_simple(self, schedule: Any, t: Any, *, num_points: int = 300) -> Float[Array, ""]:
+        """The least of E ‖ε − ε_θ(x_t, t)‖² at a time, d − sigma² E ‖∇ log p_t‖², on a grid of 1 or 2 dimensions."""
+        d = self.means.shape[1]
+        if d > 2:
+            raise ValueError(f"the grid is of at most 2 dimensions; got {d}")
+        check_count(num_points=num_points)
+        diffused = self.diffused(schedule, t)
+        spread = jnp.sqrt(jnp.max(jnp.diagonal(diffused.covs, axis1=1, axis2=2), axis=0))
+        lower, upper = (
+            jnp.min(diffused.means, axis=0) - 9 * spread,
+            jnp.max(diffused.means, axis=0) + 9 * spread,
+        )
+        middles = (jnp.arange(int(num_points), dtype=spread.dtype) + 0.5) / int(num_points)
+        axes = [low + (high - low) * middles for low, high in zip(lower, upper, strict=True)]
+        grid = jnp.stack(jnp.meshgrid(*axes), axis=-1).reshape(-1, d)
+
+        def weighed(x: Array) -> Array:
+            return jnp.exp(diffused.log_prob(x)) * jnp.sum(diffused.score(x) ** 2)
+
+        cell = jnp.prod((upper - lower) / int(num_points))
+        fisher = jnp.sum(jax.lax.map(weighed, grid, batch_size=4096)) * cell
+        return d - jnp.asarray(schedule.sigma(t), spread.dtype) ** 2 * fisher
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n d"]:
         """Draw x n times, `[n, d]`."""

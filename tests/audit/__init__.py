@@ -8,10 +8,10 @@ import numpy as np
 
 from ..registry import ROWS
 from ..test_registry import PUBLIC, is_float
-from . import autoregressive, energy, flow, foundations, gan, metrics, oracles, vae
+from . import autoregressive, diffusion, energy, flow, foundations, gan, metrics, oracles, vae
 from .case import Case
 
-FAMILIES = (foundations, vae, flow, autoregressive, energy, gan, metrics, oracles)
+FAMILIES = (foundations, vae, flow, autoregressive, diffusion, energy, gan, metrics, oracles)
 
 
 TERMS = {name: terms for family in FAMILIES for name, terms in getattr(family, "TERMS", {}).items()}

@@ -6,9 +6,9 @@ test_checks expects; the former are raised while tracing, the latter on concrete
 NaN under jit.
 """
 
-from . import autoregressive, energy, flow, foundations, gan, metrics, oracles, vae
+from . import autoregressive, diffusion, energy, flow, foundations, gan, metrics, oracles, vae
 
-FAMILIES = (foundations, vae, flow, autoregressive, energy, gan, metrics, oracles)
+FAMILIES = (foundations, vae, flow, autoregressive, diffusion, energy, gan, metrics, oracles)
 
 ROWS = {name: row for family in FAMILIES for name, row in family.ROWS.items()}
 RECORDS = {name: test for family in FAMILIES for name, test in family.RECORDS.items()}

@@ -133,7 +133,7 @@ STRUCTURE = [
 VALUES = [
     (metrics.kernel_distance, (jnp.full((3, 2), jnp.nan), jnp.zeros((3, 2))), "a must not be NaN"),
     (metrics.inception_score, (jnp.array([[1.5, -0.5]]),), "probs must not be negative"),
-    (metrics.inception_score, (jnp.array([[0.5, 0.1]]),), "the sum of p"),
+    (metrics.inception_score, (jnp.array([[0.5, 0.1]]),), "the sum of "),
     (partial(metrics.mode_divergence, jnp.array([0, 2])), (jnp.ones(2) / 2,), r"modes must lie in 0\.\.1"),
     (
         partial(metrics.mode_coverage, centers=jnp.zeros((1, 2)), std=-1.0),

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from genjax import gan, oracles
+from genjax import diffusion, gan, oracles
 
 from .row import INTS, NAN, Row, covariance, normal
 
@@ -44,7 +44,9 @@ def enumerable(energies):
 def gaussian_mixture(logits, means, covs, x):
     covs = (covs + covs.swapaxes(1, 2)) / 2
     mixture = oracles.GaussianMixture(jax.nn.softmax(logits), means, covs)
-    return mixture.log_prob(x), mixture.score(x)
+    schedule = diffusion.variance_preserving()
+    best = [mixture.predict(schedule, kind)(x, jnp.asarray(0.3, x.dtype)) for kind in diffusion.Prediction]
+    return mixture.log_prob(x), mixture.score(x), best
 
 
 TABLE = oracles.AutoregressiveTable((jnp.zeros(3), jnp.zeros((3, 3))))
@@ -63,7 +65,11 @@ ROWS = {
     ),
 }
 
-RECORDS = {"genjax.oracles.PlayerLosses": "tests/gan/test_gradient_play.py"}
+RECORDS = {
+    "genjax.oracles.PlayerLosses": "tests/gan/test_gradient_play.py",
+    "genjax.oracles.SamplerReport": "tests/diffusion/test_sampling.py",
+    "genjax.oracles.check_sampler": "tests/diffusion/test_sampling.py",
+}
 
 STRUCTURE = [
     (

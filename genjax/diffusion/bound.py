@@ -1,0 +1,161 @@
+"""The variational bound of a discrete chain as a sum of KL divergences, and its limit of many steps."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from genjax._checks import check_count, check_float, check_key, check_not_nan, check_same_shape
+from genjax.densities import normal_log_prob
+from genjax.diffusion.prediction import Prediction, estimates
+from genjax.diffusion.process import add_noise, level, posterior_mean, posterior_variance, transition_variance
+from genjax.diffusion.schedules import DiscreteSchedule
+from genjax.diffusion.weighting import likelihood_weight
+from genjax.divergences import kl_normal, kl_standard_normal
+
+__all__ = ["BoundTerms", "continuous_bound_error", "variational_bound"]
+
+
+class BoundTerms(NamedTuple):
+    """The bound on −log p(x0) and its parts, costs in nats.
+
+    Args:
+        prior: KL(q(x_T|x0) ‖ N(0, I)).
+        diffusion: Σ_{t=2..T} KL(q(x_{t−1}|x_t, x0) ‖ p(x_{t−1}|x_t)), or an estimate of it.
+        reconstruction: −log p(x0|x_1).
+
+    >>> print(BoundTerms(jnp.array(0.1), jnp.array(2.0), jnp.array(0.4)).total)
+    2.5
+    """
+
+    prior: Array
+    diffusion: Array
+    reconstruction: Array
+
+    @property
+    def total(self) -> Array:
+        """An upper bound on −log p(x0), in expectation over the noise."""
+        return self.prior + self.diffusion + self.reconstruction
+
+
+def variational_bound(
+    key: PRNGKeyArray,
+    predict: Callable[[Array, Any], Array],
+    schedule: DiscreteSchedule,
+    x0: Float[Array, "*event"],
+    *,
+    prediction: Prediction = Prediction.NOISE,
+    reverse_variance: Callable[[Any, Any, Any], Array] = transition_variance,
+    log_likelihood: Callable[[Array, Array, Array], Array] | None = None,
+    num_times: int | None = None,
+) -> BoundTerms:
+    """The variational bound of a chain of T steps: the negative ELBO of a latent variable for every time.
+
+    −log p(x0) ≤ KL(q(x_T|x0) ‖ p(x_T)) + Σ_{t=2..T} KL(q(x_{t−1}|x_t, x0) ‖ p(x_{t−1}|x_t)) − log p(x0|x_1),
+    each KL of two Gaussians in closed form, p(x_{t−1}|x_t) with the posterior's mean at x̂0 and variance v
+
+    Args:
+        key: of the noise of every time, and of the times where they are drawn.
+        predict: `predict(x_t, t)`, of the shape of x_t.
+        schedule: discrete, of T ≥ 2 steps.
+        x0: clean data, of any shape.
+        prediction: what the network predicts.
+        reverse_variance: v as `(schedule, s, t) -> variance`: `transition_variance` (beta_t), `posterior_variance`,
+            or a learned one of the same signature, scalar or of the event's shape.
+        log_likelihood: `log_likelihood(x0, mean, log_var) -> scalar`, log p(x0|x_1) of discrete data; by default the
+            density N(x0; x̂0(x_1), sigma_1² I).
+        num_times: how many times to draw from 2..T, whose mean is multiplied by T − 1; by default all are summed, in
+            T network calls.
+
+    Returns:
+        `BoundTerms(prior, diffusion, reconstruction)`.
+
+    Raises:
+        TypeError: the key is not typed, an array is not floating point, or the schedule is continuous.
+        ValueError: shapes differ, a NaN, the schedule has one step, or the count is below 1.
+
+    Source: Ho et al. (2020), equations 5 and 8.
+
+    >>> from genjax.diffusion import linear_schedule
+    >>> schedule = linear_schedule(100)
+    >>> normal = lambda x, t: schedule.sigma(t) * x
+    >>> terms = variational_bound(jax.random.key(0), normal, schedule, jnp.zeros(1))
+    >>> print(f"{terms.prior:.4f} {terms.total - terms.prior - terms.diffusion - terms.reconstruction:.1f}")
+    0.0000 0.0
+    """
+    check_key(key)
+    check_float(x0=x0)
+    check_not_nan(x0=x0)
+    if not isinstance(schedule, DiscreteSchedule):
+        raise TypeError(f"the bound is of a discrete schedule; got {type(schedule).__name__}")
+    if schedule.num_steps < 2:
+        raise ValueError(f"the schedule must have two steps or more; got {schedule.num_steps}")
+    estimate = estimates(predict, schedule, prediction)
+    key_terms, key_times, key_first = jax.random.split(key, 3)
+
+    def noised(key: PRNGKeyArray, t: Any) -> tuple[Array, Array]:
+        x_t = add_noise(schedule, x0, t, jax.random.normal(key, x0.shape, x0.dtype))
+        return x_t, estimate(x_t, t)[0]
+
+    def term(t: Array) -> Array:
+        x_t, x0_hat = noised(jax.random.fold_in(key_terms, t), t)
+        now, earlier = level(schedule, t, x0.dtype), level(schedule, t - 1, x0.dtype)
+        log_var = lambda v: jnp.broadcast_to(jnp.log(jnp.asarray(v, x0.dtype)), x0.shape)
+        true, model = (posterior_mean(x, x_t, now, earlier) for x in (x0, x0_hat))
+        variance = reverse_variance(schedule, t - 1, t)
+        return kl_normal(true, log_var(posterior_variance(schedule, t - 1, t)), model, log_var(variance))
+
+    last = level(schedule, schedule.num_steps, x0.dtype)
+    prior = kl_standard_normal(last.alpha * x0, jnp.full_like(x0, 2 * jnp.log(last.sigma)))
+    if num_times is None:
+        diffusion = jnp.sum(jax.lax.map(term, jnp.arange(2, schedule.num_steps + 1)))
+    else:
+        check_count(num_times=num_times)
+        drawn = jax.random.randint(key_times, (int(num_times),), 2, schedule.num_steps + 1)
+        diffusion = (schedule.num_steps - 1) * jnp.mean(jax.lax.map(term, drawn))
+    _, mean = noised(key_first, jnp.asarray(1))
+    log_var = jnp.full_like(x0, 2 * jnp.log(jnp.asarray(schedule.sigma(1), x0.dtype)))
+    decoder = normal_log_prob if log_likelihood is None else log_likelihood
+    return BoundTerms(prior, diffusion, -decoder(x0, mean, log_var))
+
+
+def continuous_bound_error(
+    noise_fn: Callable[[Array, Any], Array],
+    schedule: Any,
+    x0: Float[Array, "*event"],
+    t: Float[Array, ""] | float,
+    noise: Float[Array, "*event"],
+) -> Float[Array, ""]:
+    """The integrand of the variational bound with infinitely many steps; t is drawn uniformly from (0, 1).
+
+    −½ (d log SNR/dt) ‖ε − ε_θ(x_t, t)‖²
+
+    Its mean over t and ε is the diffusion term of the bound, whatever the schedule between its ends. The prior and
+    the reconstruction are those of the ends.
+
+    Args:
+        noise_fn: `noise_fn(x_t, t)`, the predicted ε, of the shape of x_t.
+        schedule: continuous, on [0, 1].
+        x0: clean data, of any shape.
+        t: the time, a scalar.
+        noise: ε, a standard normal draw, of the shape of `x0`.
+
+    Returns:
+        Nats, summed over the event.
+
+    Raises:
+        TypeError: an array is not floating point, or the time is of the wrong kind.
+        ValueError: shapes differ, or a NaN.
+
+    Source: Kingma et al. (2021), equation 17.
+
+    >>> from genjax.diffusion import log_snr_linear
+    >>> zero = lambda x, t: jnp.zeros_like(x)
+    >>> print(continuous_bound_error(zero, log_snr_linear(5.0, -5.0), jnp.zeros(1), 0.5, jnp.ones(1)))
+    5.0
+    """
+    value = noise_fn(add_noise(schedule, x0, t, noise), t)
+    check_same_shape(noise=noise, **{"noise_fn(x_t, t)": value})
+    return jnp.asarray(likelihood_weight(schedule, t), x0.dtype) * jnp.sum((noise - value) ** 2)

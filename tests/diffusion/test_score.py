@@ -1,0 +1,109 @@
+"""Score matching and Langevin dynamics: one minimiser, known chains, separated modes."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from genjax import energy
+from genjax import score as S
+from genjax.oracles import GaussianMixture
+
+from .models import mixture
+
+
+def test_statement_s23_the_langevin_update():
+    x = S.langevin_step(
+        lambda x: -x, jnp.array([2.0, -1.0]), jnp.array([0.3615951, 1.3040001]), step_size=0.1
+    )
+    np.testing.assert_allclose(x, [1.9617102, -0.3168335], atol=1e-6)
+
+
+def test_the_unadjusted_chain_s_variance_and_the_adjusted_one_s():
+    eta = 0.5
+    keys = jax.random.split(jax.random.key(0), 20_000)
+    plain = jax.vmap(lambda k: S.langevin(k, lambda x: -x, jnp.zeros(1), step_size=eta, num_steps=40))(keys)
+    np.testing.assert_allclose(plain.var(), 1 / (1 - eta / 2), rtol=4 * np.sqrt(2 / 20_000))
+    log_p = lambda x: jnp.sum(x**2) / 2
+    adjusted = jax.vmap(
+        lambda k: energy.metropolis_langevin(k, log_p, jnp.zeros(1), step_size=eta, num_steps=60).x
+    )(keys)
+    np.testing.assert_allclose(adjusted.var(), 1, rtol=4 * np.sqrt(2 / 20_000))
+
+
+def test_a_score_is_minus_the_gradient_of_an_energy():
+    """The sign convention, by the two chains of one law."""
+    mix = mixture()
+    energy_fn = lambda x: -mix.log_prob(x)
+    x = jnp.array([0.3, -0.2])
+    np.testing.assert_allclose(mix.score(x), -jax.grad(energy_fn)(x), rtol=1e-4)
+    up = S.langevin_step(mix.score, x, jnp.zeros(2), step_size=1e-3)
+    assert mix.log_prob(up) > mix.log_prob(x)
+
+
+def test_statement_s12_denoising_implicit_and_sliced_matching_share_one_minimiser(x64):
+    """On the density of data with noise, over scores a·s(x): each mean is a parabola in a with its vertex at 1."""
+    mix, sigma = mixture(jnp.float64), 0.4
+    noised = GaussianMixture(mix.weights, mix.means, mix.covs + sigma**2 * jnp.eye(2)[None])
+    k_x, k_e, k_v = jax.random.split(jax.random.key(0), 3)
+    n = 40_000
+    x, e = mix.sample(k_x, n), jax.random.normal(k_e, (n, 2))
+    y, v = x + sigma * e, jax.random.rademacher(k_v, (n, 2)).astype(float)
+    losses = {
+        "denoising": lambda fn: jax.vmap(lambda x, e: S.denoising_score_matching(fn, x, e, sigma=sigma))(
+            x, e
+        ),
+        "implicit": lambda fn: jax.vmap(lambda y: S.implicit_score_matching(fn, y))(y),
+        "sliced": lambda fn: jax.vmap(lambda y, v: S.sliced_score_matching(fn, y, v))(y, v),
+        "sliced, vr": lambda fn: jax.vmap(lambda y, v: S.sliced_score_matching_vr(fn, y, v))(y, v),
+    }
+    spreads = {}
+    for name, loss in losses.items():
+        at = jax.jit(lambda a, loss=loss: loss(lambda y: a * noised.score(y)))
+        low, mid, high = (np.asarray(at(a)) for a in (0.5, 1.0, 1.5))
+        slope = high - low  # twice the derivative at 1, example by example, as each is a parabola
+        assert abs(slope.mean()) < 4 * slope.std() / np.sqrt(n), name
+        assert mid.mean() < min(low.mean(), high.mean())
+        spreads[name] = mid.std()
+    assert spreads["sliced, vr"] < spreads["sliced"]
+    # The curvature is E‖s‖² for each of them: they differ by a constant alone.
+    fisher = np.mean(np.sum(np.asarray(jax.vmap(noised.score)(y)) ** 2, 1))
+    for loss in losses.values():
+        at = jax.jit(lambda a, loss=loss: loss(lambda y: a * noised.score(y)).mean())
+        np.testing.assert_allclose(4 * (at(0.5) + at(1.5) - 2 * at(1.0)), fisher, rtol=0.05)
+
+
+def test_a_direction_keeps_its_length_and_the_trace_is_its_mean(x64):
+    a, x = jnp.array([[-2.0, 1.0], [3.0, -1.0]]), jnp.array([0.5, -1.0])
+    for scale in (1.0, 2.0):
+        v = scale * jnp.array([1.0, 2.0])
+        expected = v @ a @ v + 0.5 * (v @ (a @ x)) ** 2
+        np.testing.assert_allclose(S.sliced_score_matching(lambda x: a @ x, x, v), expected)
+    exact = S.implicit_score_matching(lambda x: a @ x, x)
+    np.testing.assert_allclose(exact, jnp.trace(a) + 0.5 * jnp.sum((a @ x) ** 2))
+    corners = jnp.array([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
+    means = jax.vmap(lambda v: S.sliced_score_matching_vr(lambda x: a @ x, x, v))(corners).mean()
+    np.testing.assert_allclose(means, exact)
+
+
+@pytest.mark.slow
+def test_annealed_chains_find_the_weights_of_separated_modes():
+    """.8 and .2 at (5, 5) and (−5, −5), 1,280 chains from U[−8, 8]²: plain chains do not, annealed ones do."""
+    modes = GaussianMixture(
+        jnp.array([0.8, 0.2]), jnp.array([[5.0, 5.0], [-5.0, -5.0]]), jnp.stack([jnp.eye(2)] * 2)
+    )
+    start = jax.random.uniform(jax.random.key(0), (1280, 2), minval=-8, maxval=8)
+    keys = jax.random.split(jax.random.key(1), 1280)
+    share = lambda x: float((x.sum(1) > 0).mean())
+    plain = jax.jit(jax.vmap(lambda k, x: S.langevin(k, modes.score, x, step_size=0.05, num_steps=1000)))
+    assert share(plain(keys, start)) < 0.7
+    sigmas = jnp.geomspace(20.0, 1.0, 20)
+
+    def score(x, sigma):
+        noised = GaussianMixture(modes.weights, modes.means, modes.covs + (sigma**2 - 1) * jnp.eye(2)[None])
+        return noised.score(x)
+
+    annealed = jax.jit(
+        jax.vmap(lambda k, x: S.annealed_langevin(k, score, x, sigmas, step_size=0.05, num_steps=200))
+    )
+    assert abs(share(annealed(keys, start)) - 0.8) < 0.03
