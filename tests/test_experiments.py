@@ -15,7 +15,10 @@ from genjax.report import Summary
 
 ROOT = Path(__file__).parent.parent
 TINY = ["--steps", "4", "--validate-every", "2", "--batch-size", "8", "--hidden", "8", "--latents", "2"]
-SCRIPTS = ["vae.py", "autoencoder.py", "flow.py", "autoregressive.py", "energy.py", "gan.py", "classifier.py"]
+SCRIPTS = [
+    f"{name}.py"
+    for name in ("vae", "autoencoder", "flow", "autoregressive", "energy", "gan", "classifier", "diffusion")
+]
 
 
 def command(name, *arguments, **environment):

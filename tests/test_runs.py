@@ -25,6 +25,10 @@ TINY = {
     "flow": ("circle", {"layers": 1, "hidden": (8,), "bins": 4}),
     "autoregressive": ("digits", {"width": 8, "layers": 1, "heads": 2, "num_samples": 70}),
     "energy": ("digits", {"hidden_units": 6, "batch_size": 20, "chains": 20, "temperatures": 50}),
+    "diffusion": (
+        "ring",
+        {"batch_size": 8, "width": 8, "layers": 1, "sampling_steps": 3, "likelihood_examples": 20},
+    ),
     "gan": ("ring", {"batch_size": 8, "hidden": (8,), "pack": 2, "critic_steps": 2, "ema": 0.5}),
 }
 families = pytest.mark.parametrize("family", TINY)
@@ -103,7 +107,7 @@ def test_samples_are_drawn_from_a_run_folder_without_its_data(family, tiny, tmp_
     cli.sample(cli.Sample(path, num=6, out=tmp_path / "drawn"))
     assert (tmp_path / "drawn.png").read_bytes().startswith(b"\x89PNG")
     with np.load(tmp_path / "drawn.npz") as arrays:
-        shape = (2,) if family in ("flow", "gan") else (8, 8)
+        shape = (2,) if family in ("diffusion", "flow", "gan") else (8, 8)
         assert arrays["samples"].shape == (6, *shape)
         assert np.isfinite(arrays["samples"]).all()
         assert ("labels" in arrays) == (family == "autoregressive")
@@ -215,6 +219,20 @@ def test_the_game_counts_modes_and_flags_a_collapse(tiny):
     assert {"discriminator.png", "discriminator-samples-per-mode.svg", "training.png"} <= files
 
 
+def test_the_diffusion_model_tells_its_loss_by_time_and_its_likelihood(tiny):
+    sections = summary_of(tiny("diffusion")).sections
+    bands = sections["Timesteps"].rows
+    assert len(bands) == 8
+    assert all(row.mean > 0 for row in bands.values())
+    likelihood = sections["Likelihood"].rows
+    gap, nll = likelihood["entropy gap"], likelihood["−log p(x)"]
+    assert gap.mean > 1  # after four steps
+    assert nll.of == "points of ring"
+    assert sections["Cost"].rows["network calls per sample"].mean == 5  # Heun's rule, three steps
+    files = {p.name for p in tiny("diffusion").iterdir()}
+    assert {"timesteps.svg", "path.png"} <= files
+
+
 def test_a_classifier_is_measured_and_judges_the_samples_of_another_run(tiny, tmp_path):
     classifier = tiny("classifier")
     rows = summary_of(classifier).sections["Quality"].rows
@@ -259,6 +277,7 @@ def test_no_column_of_the_comparison_mixes_variables(tiny, tmp_path, capsys):
     }
     assert by_variable["17 grey levels of digits"] == 2
     assert by_variable["points of circle"] == 1
+    assert by_variable["points of ring"] == 1
     cli.report(cli.Report(tuple(runs), out=tmp_path / "side.html"))
     printed = capsys.readouterr().out
     assert "variational" in printed
@@ -299,6 +318,13 @@ def test_a_damaged_run_is_named(damage, error, message, tmp_path):
         ("flow", "ring", {"model": "spline-coupling", "hidden": (8,), "layers": 2}),
         ("autoregressive", "digits", {"model": "made", "hidden": (8,), "order": "random"}),
         ("energy", "ring", {"temperatures": 20, "annealing_chains": 20}),
+        ("diffusion", "moons", {"width": 8, "schedule": "rectified", "prediction": "velocity"}),
+        ("diffusion", "digits", {"width": 8, "sampler": "dpm", "sampling_steps": 4, "guidance": 2.0}),
+        (
+            "diffusion",
+            "circle",
+            {"width": 8, "schedule": "linear", "prediction": "noise", "sampler": "ancestral"},
+        ),
         ("gan", "line", {"hidden": (8,), "game": "wasserstein", "slope_penalty": 10.0, "r1": 0.0}),
         ("gan", "grid", {"hidden": (8,), "spectral": True, "game": "hinge", "r2": 0.1, "ema": 0.0}),
         ("gan", "ring", {"hidden": (8,), "target": 0.9, "game": "minimax", "r1": 0.0}),

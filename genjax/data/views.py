@@ -15,7 +15,7 @@ from jaxtyping import Array, PRNGKeyArray
 from genjax.data.dataset import Dataset, Spec, binarize, centred_levels
 from genjax.likelihood import dequantize
 
-__all__ = ["View", "binary", "centred", "dequantized", "levels", "points", "reshaped"]
+__all__ = ["View", "binary", "centred", "dequantized", "levels", "points", "reshaped", "scaled"]
 
 
 class View(NamedTuple):
@@ -128,6 +128,21 @@ def reshaped(view: View, shape: tuple[int, ...]) -> View:
     (2, 1)
     """
     return view._replace(shape=shape, observe=lambda key, v: jnp.reshape(view.observe(key, v), shape))
+
+
+def scaled(view: View, scale: float) -> View:
+    """The same view with x divided by a number, for networks that want values of about 1; `show` multiplies.
+
+    A density of x is that of the unscaled points times scale^d; who reports one says log p(x) − d log scale.
+
+    >>> view = scaled(points(Spec("circle", (2,))), 2.0)
+    >>> x = view.observe(jax.random.key(0), jnp.array([1.0, 2.0]))
+    >>> print(x, view.show(x))
+    [0.5 1. ] [1. 2.]
+    """
+    return view._replace(
+        observe=lambda key, v: view.observe(key, v) / scale, show=lambda x: view.show(x * scale)
+    )
 
 
 def _num_levels(data: Spec | Dataset) -> int:

@@ -113,7 +113,7 @@ def variational_bound(
         diffusion = jnp.sum(jax.lax.map(term, jnp.arange(2, schedule.num_steps + 1)))
     else:
         check_count(num_times=num_times)
-        drawn = jax.random.randint(key_times, (int(num_times),), 2, schedule.num_steps + 1)
+        drawn = jax.random.randint(key_times, (int(num_times),), 2, schedule.num_steps + 1, jnp.int32)
         diffusion = (schedule.num_steps - 1) * jnp.mean(jax.lax.map(term, drawn))
     _, mean = noised(key_first, jnp.asarray(1))
     log_var = jnp.full_like(x0, 2 * jnp.log(jnp.asarray(schedule.sigma(1), x0.dtype)))

@@ -59,7 +59,7 @@ class VariancePreserving:
 
     def sigma(self, t: Time) -> Float[Array, ""]:
         """The scale of the noise at t in [0, 1]."""
-        return jnp.sqrt(-jnp.expm1(-self._integral(t)))
+        return jnp.exp(jax.nn.log1mexp(self._integral(t)) / 2)  # whose slope keeps its digits at either end
 
     def log_snr(self, t: Time) -> Float[Array, ""]:
         """The log signal-to-noise ratio log(alpha²/sigma²) at t in [0, 1]."""
@@ -403,7 +403,7 @@ def edm(
 def open_uniform(key: PRNGKeyArray) -> Float[Array, ""]:
     """Draw from the open (0, 1): midpoints of 2²³ cells, so that neither end is ever met."""
     check_key(key)
-    cell = jax.random.randint(key, (), 0, 2**23)
+    cell = jax.random.randint(key, (), 0, 2**23, jnp.int32)
     return (cell.astype(float) + 0.5) / 2**23
 
 

@@ -70,7 +70,7 @@ class DiscreteSchedule:
     def sample_time(self, key: PRNGKeyArray) -> Int[Array, ""]:
         """Draw t uniformly from 1..T."""
         check_key(key)
-        return jax.random.randint(key, (), 1, self.num_steps + 1)
+        return jax.random.randint(key, (), 1, self.num_steps + 1, jnp.int32)
 
     def _at(self, table: Array, t: Array | int) -> Array:
         dtype = jnp.result_type(t)

@@ -24,6 +24,7 @@ from genjax.nn.latent import LatentModel, conv_latent_model, latent_model
 from genjax.nn.made import MADE
 from genjax.nn.masked import MaskedMLP
 from genjax.nn.mlp import MLP, GaussianMLP
+from genjax.nn.timed import TimedMLP, time_features
 from genjax.nn.transformer import CausalTransformer
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "Head",
     "LatentModel",
     "MaskedMLP",
+    "TimedMLP",
     "bernoulli_head",
     "continuous_flow",
     "conv_latent_model",
@@ -53,4 +55,5 @@ __all__ = [
     "real_nvp",
     "spline_autoregressive_flow",
     "spline_coupling_flow",
+    "time_features",
 ]

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from genjax.recipes import autoencoder as autoencoder
     from genjax.recipes import autoregressive as autoregressive
     from genjax.recipes import classifier as classifier
+    from genjax.recipes import diffusion as diffusion
     from genjax.recipes import energy as energy
     from genjax.recipes import flow as flow
     from genjax.recipes import gan as gan

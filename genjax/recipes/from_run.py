@@ -19,7 +19,7 @@ from genjax.training.run import RunFolder
 
 __all__ = ["Rebuilt", "rebuild"]
 
-FAMILIES = ("autoencoder", "autoregressive", "classifier", "energy", "flow", "gan", "vae")
+FAMILIES = ("autoencoder", "autoregressive", "classifier", "diffusion", "energy", "flow", "gan", "vae")
 
 
 class Rebuilt(NamedTuple):

@@ -1,5 +1,6 @@
 """What a run measured as one record, the page and the tables made from it, and pictures."""
 
+from genjax.report import figures
 from genjax.report.figures import Panel, Picture
 from genjax.report.judge import Judge, judged
 from genjax.report.measure import Measured, likelihood_rows, measure, summarize
@@ -22,6 +23,7 @@ __all__ = [
     "comparison",
     "comparison_page",
     "curves",
+    "figures",
     "image_panel",
     "judged",
     "likelihood_rows",

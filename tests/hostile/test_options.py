@@ -10,7 +10,7 @@ import pytest
 from genjax.faults import UsageError
 from genjax.training.options import _bounds, check_options, fits
 
-FAMILIES = ("vae", "autoencoder", "flow", "autoregressive", "energy", "gan", "classifier")
+FAMILIES = ("vae", "autoencoder", "flow", "autoregressive", "energy", "gan", "classifier", "diffusion")
 
 pytestmark = pytest.mark.usefixtures("standard_promotion", "untyped")
 
@@ -47,6 +47,7 @@ TINY = {
     "autoregressive": ["digits"],
     "energy": ["ring"],
     "gan": ["ring"],
+    "diffusion": ["ring"],
     "classifier": ["digits"],
 }
 REFUSED = [
@@ -82,6 +83,14 @@ REFUSED = [
     ("gan", ["--conditional"], "--conditional needs labels, and ring has none"),
     ("gan", ["--classifier", "nowhere"], "--classifier: no run in nowhere"),
     ("gan", ["--target", "0.3"], "--target must be at least 0.5 and at most 1; got 0.3"),
+    (
+        "diffusion",
+        ["--schedule", "linear", "--prediction", "velocity"],
+        "--prediction velocity needs a continuous",
+    ),
+    ("diffusion", ["--schedule", "rectified", "--prediction", "noise"], "--prediction noise says nothing"),
+    ("diffusion", ["--conditional"], "--conditional needs labels, and ring has none"),
+    ("diffusion", ["--schedule", "cosine", "--sampling-steps", "1001"], "--sampling-steps is at most 1000"),
     ("classifier", ["--shift", "9"], "--shift must be at least 0 and at most 8; got 9"),
     ("classifier", ["--hidden"], "--hidden needs at least one width"),
 ]

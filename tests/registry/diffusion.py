@@ -122,7 +122,9 @@ ROWS = {
         guided(diffusion.limited(field, lambda x, t: x, LINE, low=0.5, high=2.0)), (normal(3),)
     ),
     "genjax.diffusion.log_prob": Row(
-        lambda x0: diffusion.log_prob(KEY, field, LINE, x0, prediction=Prediction.VELOCITY),
+        lambda x0: diffusion.log_prob(
+            KEY, field, LINE, x0, prediction=Prediction.VELOCITY, rtol=1e-6, atol=1e-6
+        ),
         (normal(2),),
         bfloat16=False,
         gradient="estimator",
@@ -154,7 +156,9 @@ ROWS = {
         (KEY, normal(3)),
     ),
     "genjax.diffusion.sample_ode": Row(
-        lambda x: diffusion.sample_ode(field, LINE, x, prediction=Prediction.VELOCITY).x,
+        lambda x: (
+            diffusion.sample_ode(field, LINE, x, prediction=Prediction.VELOCITY, rtol=1e-6, atol=1e-6).x
+        ),
         (normal(2),),
         bfloat16=False,
         gradient="estimator",
@@ -172,7 +176,10 @@ ROWS = {
         lambda x0, t, e: flow_matching.flow_matching_error(field, x0, t, e), (normal(3), TIME, normal(3))
     ),
     "genjax.flow_matching.log_prob": Row(
-        lambda x0: flow_matching.log_prob(KEY, field, x0), (normal(2),), bfloat16=False, gradient="estimator"
+        lambda x0: flow_matching.log_prob(KEY, field, x0, rtol=1e-6, atol=1e-6),
+        (normal(2),),
+        bfloat16=False,
+        gradient="estimator",
     ),
     "genjax.flow_matching.mean_flow_error": Row(
         lambda x0, e: flow_matching.mean_flow_error(lambda x, r, t: field(x, t - r), x0, 0.2, 0.7, e),
