@@ -69,7 +69,7 @@ STRUCTURE = [
 
 VALUES = [
     (gan.minimax_value, (SCALAR, NAN[1]), "fake_logit must not be NaN"),
-    (gan.wasserstein.generator_loss, (NAN[1], SCALAR), "real_logit must not be NaN"),
+    (gan.wasserstein.discriminator_loss, (NAN[1], SCALAR), "real_logit must not be NaN"),
     (
         gan.optimal_logit,
         (jnp.array([0.0, -jnp.inf]), jnp.array([0.0, -jnp.inf])),
