@@ -24,6 +24,7 @@ from genjax.diffusion.guidance import (
     limited,
     rescaled,
 )
+from genjax.diffusion.inpainting import inpainting
 from genjax.diffusion.inspection import ScheduleReport, check_schedule, preflight
 from genjax.diffusion.likelihood import log_prob, sample_ode
 from genjax.diffusion.losses import denoising_error, denoising_loss, l_simple
@@ -98,6 +99,7 @@ __all__ = [
     "euler",
     "euler_maruyama",
     "heun",
+    "inpainting",
     "invert",
     "l_simple",
     "likelihood_weight",

@@ -74,7 +74,7 @@ def variational_bound(
 
     Raises:
         TypeError: the key is not typed, an array is not floating point, or the schedule is continuous.
-        ValueError: shapes differ, a NaN, the schedule has one step, or the count is below 1.
+        ValueError: shapes differ, a NaN, or the count is below 1.
 
     Source: Ho et al. (2020), equations 5 and 8.
 
@@ -90,8 +90,6 @@ def variational_bound(
     check_not_nan(x0=x0)
     if not isinstance(schedule, DiscreteSchedule):
         raise TypeError(f"the bound is of a discrete schedule; got {type(schedule).__name__}")
-    if schedule.num_steps < 2:
-        raise ValueError(f"the schedule must have two steps or more; got {schedule.num_steps}")
     estimate = estimates(predict, schedule, prediction)
     key_terms, key_times, key_first = jax.random.split(key, 3)
 
@@ -107,14 +105,16 @@ def variational_bound(
         variance = reverse_variance(schedule, t - 1, t)
         return kl_normal(true, log_var(posterior_variance(schedule, t - 1, t)), model, log_var(variance))
 
+    count = schedule.num_steps - 1  # none at T = 1, where the bound is the ELBO of a VAE with a fixed encoder
     last = level(schedule, schedule.num_steps, x0.dtype)
     prior = kl_standard_normal(last.alpha * x0, jnp.full_like(x0, 2 * jnp.log(last.sigma)))
-    if num_times is None:
+    if num_times is not None:
+        check_count(num_times=num_times)
+    if num_times is None or count == 0:
         diffusion = jnp.sum(jax.lax.map(term, jnp.arange(2, schedule.num_steps + 1)))
     else:
-        check_count(num_times=num_times)
         drawn = jax.random.randint(key_times, (int(num_times),), 2, schedule.num_steps + 1, jnp.int32)
-        diffusion = (schedule.num_steps - 1) * jnp.mean(jax.lax.map(term, drawn))
+        diffusion = count * jnp.mean(jax.lax.map(term, drawn))
     _, mean = noised(key_first, jnp.asarray(1))
     log_var = jnp.full_like(x0, 2 * jnp.log(jnp.asarray(schedule.sigma(1), x0.dtype)))
     decoder = normal_log_prob if log_likelihood is None else log_likelihood

@@ -74,6 +74,8 @@ def convert(
     """
     check_float(value=value, x_t=x_t)
     check_same_shape(value=value, x_t=x_t)
+    _check_prediction(source)
+    _check_prediction(target)
     if source is target:
         return value
     if {source, target} == {Prediction.NOISE, Prediction.SCORE}:  # parallel lines: x_t plays no part
@@ -117,6 +119,7 @@ def converted(
 
 def line(schedule: Any, t: Any, prediction: Prediction, dtype: Any) -> tuple[Array, Array]:
     """The coefficients a and b of a prediction a·x0 + b·ε."""
+    _check_prediction(prediction)
     alpha, sigma = _scales(schedule, t, dtype)
     one, zero = jnp.ones((), dtype), jnp.zeros((), dtype)
     if prediction is Prediction.VELOCITY:
@@ -133,6 +136,12 @@ def line(schedule: Any, t: Any, prediction: Prediction, dtype: Any) -> tuple[Arr
         Prediction.V: (-sigma, alpha),
         Prediction.SCORE: (zero, -1 / sigma),
     }[prediction]
+
+
+def _check_prediction(prediction: Any) -> None:
+    if not isinstance(prediction, Prediction):
+        names = ", ".join(f"Prediction.{kind.name}" for kind in Prediction)
+        raise TypeError(f"a prediction is one of {names}; got {prediction!r}")
 
 
 def _scales(schedule: Any, t: Any, dtype: Any) -> tuple[Array, Array]:

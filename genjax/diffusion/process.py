@@ -4,9 +4,17 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from genjax._checks import check_float, check_key, check_not_nan, check_same_shape, check_scalar
+from genjax._checks import (
+    check_float,
+    check_key,
+    check_not_nan,
+    check_same_shape,
+    check_scalar,
+    check_values,
+)
 
 __all__ = [
     "Level",
@@ -98,7 +106,7 @@ def posterior(
 
     Raises:
         TypeError: an array is not floating point, or a time is of the wrong kind.
-        ValueError: shapes differ, or a NaN.
+        ValueError: shapes differ, a NaN, or s does not lie before t (NaN under `jit`).
 
     Source: Ho et al. (2020), equations 6 and 7, for any two times.
 
@@ -111,7 +119,8 @@ def posterior(
     check_same_shape(x0=x0, x_t=x_t)
     check_not_nan(x0=x0, x_t=x_t)
     now, earlier = level(schedule, t, x0.dtype), level(schedule, s, x0.dtype)
-    return posterior_mean(x0, x_t, now, earlier), earlier.sigma**2 * lost(now, earlier)
+    order = _in_order(s, t, x0.dtype)
+    return order * posterior_mean(x0, x_t, now, earlier), order * earlier.sigma**2 * lost(now, earlier)
 
 
 def posterior_mean(x0: Array, x_t: Array, now: Level, earlier: Level) -> Array:
@@ -123,6 +132,18 @@ def posterior_mean(x0: Array, x_t: Array, now: Level, earlier: Level) -> Array:
 def lost(now: Level, earlier: Level) -> Array:
     """1 − SNR(t)/SNR(s), the share of the signal-to-noise ratio that is lost between two levels."""
     return -jnp.expm1(now.log_snr - earlier.log_snr)
+
+
+def root_kept(now: Level, earlier: Level) -> Array:
+    """√(SNR(t)/SNR(s)), with a gradient where the square root of a share of zero would have none."""
+    return jnp.exp((now.log_snr - earlier.log_snr) / 2)
+
+
+def _in_order(s: Any, t: Any, dtype: Any) -> Array:
+    """1, or NaN where the earlier time is not the earlier one: a variance would be negative there."""
+    s, t = jnp.asarray(s), jnp.asarray(t)
+    check_values("s", s, s < t, f"lie before t{'' if isinstance(t, Tracer) else f' = {t}'}")
+    return jnp.where(s < t, 1.0, jnp.nan).astype(dtype)
 
 
 def transition_variance(schedule: Any, s: Any, t: Any) -> Float[Array, ""]:
@@ -140,7 +161,7 @@ def transition_variance(schedule: Any, s: Any, t: Any) -> Float[Array, ""]:
 
     Raises:
         TypeError: a time is of the wrong kind.
-        ValueError: a time lies outside the schedule (NaN under `jit`).
+        ValueError: a time lies outside the schedule, or s not before t (NaN under `jit`).
 
     Source: Ho et al. (2020), section 3.2.
 
@@ -149,7 +170,7 @@ def transition_variance(schedule: Any, s: Any, t: Any) -> Float[Array, ""]:
     0.0200
     """
     now, earlier = level(schedule, t), level(schedule, s)
-    return now.sigma**2 * lost(now, earlier)
+    return _in_order(s, t, now.sigma.dtype) * now.sigma**2 * lost(now, earlier)
 
 
 def posterior_variance(schedule: Any, s: Any, t: Any) -> Float[Array, ""]:
@@ -167,7 +188,7 @@ def posterior_variance(schedule: Any, s: Any, t: Any) -> Float[Array, ""]:
 
     Raises:
         TypeError: a time is of the wrong kind.
-        ValueError: a time lies outside the schedule (NaN under `jit`).
+        ValueError: a time lies outside the schedule, or s not before t (NaN under `jit`).
 
     Source: Ho et al. (2020), equation 7.
 
@@ -176,7 +197,7 @@ def posterior_variance(schedule: Any, s: Any, t: Any) -> Float[Array, ""]:
     0.0
     """
     now, earlier = level(schedule, t), level(schedule, s)
-    return earlier.sigma**2 * lost(now, earlier)
+    return _in_order(s, t, now.sigma.dtype) * earlier.sigma**2 * lost(now, earlier)
 
 
 def prior_sample(key: PRNGKeyArray, schedule: Any, shape: tuple[int, ...]) -> Float[Array, "..."]:

@@ -53,9 +53,9 @@ def sample(
 
     Raises:
         TypeError: the key is not typed, an array or a time is of the wrong kind, or the count is no integer.
-        ValueError: neither `num_steps` nor `times` is given or they disagree; times do not decrease or leave the
-            schedule; NOISE or SCORE at alpha = 0; the network's shape; a NaN on the way, whose step is named (NaN
-            under `jit`).
+        ValueError: neither `num_steps` nor `times` is given or they disagree; times do not decrease, leave the
+            schedule or include clean data; NOISE or SCORE at alpha = 0; the network's shape; a NaN on the way, whose
+            step is named (NaN under `jit`).
 
     Source: Ho et al. (2020), algorithm 2; Song et al. (2021), algorithm 1.
 
@@ -70,6 +70,7 @@ def sample(
     check_not_nan(x_T=x_T)
     times = _checked_times(schedule, num_steps, times)
     levels = jax.vmap(lambda t: level(schedule, t, x_T.dtype))(times)
+    _refuse_clean(levels)
     _refuse_no_signal(levels, prediction)
     estimate_at = estimates(predict, schedule, prediction)
     estimate = lambda x, at: estimate_at(x, at.t)
@@ -152,6 +153,7 @@ def invert(
     check_not_nan(x0=x0)
     times = _checked_times(schedule, num_steps, times)
     levels = jax.vmap(lambda t: level(schedule, t, x0.dtype))(times)
+    _refuse_clean(levels)
     _refuse_no_signal(levels, prediction)
     upwards = jax.tree.map(lambda a: a[::-1], levels)
     below = jax.tree.map(lambda end, a: jnp.concatenate([end[None], a[:-1]]), _clean(levels), upwards)
@@ -185,6 +187,13 @@ def _checked_times(schedule: Any, num_steps: int | None, times: Array | None) ->
         for t in np.asarray(times)[[0, -1]]:
             schedule.alpha(jnp.asarray(t, times.dtype))  # which names a time outside the schedule
     return times
+
+
+def _refuse_clean(levels: Level) -> None:
+    message = (
+        "have noise: no network is called at clean data, where the step after the last time lands by itself"
+    )
+    check_values("sigma at the times", levels.sigma, levels.sigma > 0, message)
 
 
 def _refuse_no_signal(levels: Level, prediction: Prediction) -> None:

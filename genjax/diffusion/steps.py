@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from genjax._checks import check_count
-from genjax.diffusion.process import Level, lost, posterior_mean, posterior_variance
+from genjax.diffusion.process import Level, lost, posterior_mean, posterior_variance, root_kept
 from genjax.score import langevin_step
 
 __all__ = [
@@ -96,7 +96,8 @@ class _Ddim(_OneCall):
     def step(self, state, noise, estimate, x, now, following):
         x0, eps = estimate(x, now)
         share = lost(now, following)
-        x = following.alpha * x0 + following.sigma * jnp.sqrt(1 - self.eta**2 * share) * eps
+        kept = root_kept(now, following) if self.eta == 1 else jnp.sqrt(1 - self.eta**2 * share)
+        x = following.alpha * x0 + following.sigma * kept * eps
         # A standard deviation as such: the root of a variance of zero would have no gradient.
         return (x + self.eta * following.sigma * jnp.sqrt(share) * noise[0] if self.eta else x), state
 
@@ -127,14 +128,16 @@ class _Heun:
     def step(self, state, noise, estimate, x, now, following):
         x0, eps = estimate(x, now)
         euler = following.alpha * x0 + following.sigma * eps
-        second_order = (following.sigma > 0) & (now.alpha > 0)
+        signal = now.alpha > 0
 
         def corrected(euler: Array) -> Array:
-            _, eps_following = estimate(euler, following)
-            length = following.sigma - following.alpha * now.sigma / now.alpha
-            return euler + length * (eps_following - eps) / 2
+            x0_following, eps_following = estimate(euler, following)
+            length = following.sigma - following.alpha * now.sigma / jnp.where(signal, now.alpha, 1.0)
+            # From alpha = 0 sigma/alpha is infinite, and x/sigma runs along alpha/sigma instead.
+            start = following.alpha * (x0_following - x0)
+            return euler + jnp.where(signal, length * (eps_following - eps), start) / 2
 
-        return jax.lax.cond(second_order, corrected, lambda euler: euler, euler), state
+        return jax.lax.cond(following.sigma > 0, corrected, lambda euler: euler, euler), state
 
     def num_calls(self, num_steps: int) -> int:
         return 2 * num_steps - 1
@@ -172,7 +175,7 @@ class _EulerMaruyama(_OneCall):
         )
         deviation = ratio * jnp.sqrt(share)
         deviation = jnp.where(following.sigma > 0, deviation, 0.0)
-        x = following.alpha * x0 + following.sigma * jnp.sqrt(1 - share) * eps
+        x = following.alpha * x0 + following.sigma * root_kept(now, following) * eps
         return x + deviation * noise[0], state
 
 
@@ -274,9 +277,10 @@ def euler() -> Sampler:
 
 
 def heun() -> Sampler:
-    """Heun's rule for the same equation, of first order where alpha = 0 or the next sigma is 0.
+    """Heun's rule for the same equation, of first order where the next sigma is 0.
 
-    d(x/alpha)/d(sigma/alpha) = ε̂, by the mean of the slopes at both ends of a step
+    d(x/alpha)/d(sigma/alpha) = ε̂, by the mean of the slopes at both ends of a step; the step from alpha = 0, where
+    sigma/alpha is infinite, takes the same equation as d(x/sigma)/d(alpha/sigma) = x̂0
 
     Returns:
         The sampler, of two network calls per step but one on the last, and order 2.

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from genjax import diffusion as D
-from genjax.densities import normal_log_prob
 
 from .models import mixture
 
@@ -91,26 +90,6 @@ def test_the_recursion_is_the_bound_of_the_library():
         totals = jax.jit(jax.vmap(bound))(jax.random.split(jax.random.key(1), 3000), x)
         expected = exact_gap(n, posterior) + 0.5 * (np.log(2 * np.pi * v) + 1)
         assert abs(totals.mean() - expected) < 4 * totals.std() / np.sqrt(3000)
-
-
-def test_one_step_is_the_elbo_of_a_vae_with_a_fixed_encoder():
-    """Its reconstruction and its prior: there is no term between."""
-    from genjax import vae
-
-    beta, x0, key = 0.4, jnp.array([0.3]), jax.random.key(0)
-    alpha, sigma = np.sqrt(1 - beta), np.sqrt(beta)
-    decode = lambda z: 0.9 * z
-    encode = lambda x: (alpha * x, jnp.full_like(x, np.log(beta)))
-    likelihood = lambda x, z: normal_log_prob(x, decode(z), jnp.full_like(x, np.log(beta)))
-    noise = jax.random.normal(key, (1,))
-    elbo = vae.elbo_terms(encode, likelihood, x0, noise)
-    schedule = D.schedule_from_betas([beta])
-    z = D.add_noise(schedule, x0, 1, noise)
-    np.testing.assert_allclose(z, alpha * x0 + sigma * noise, rtol=1e-6)
-    reconstruction = likelihood(x0, z)
-    np.testing.assert_allclose(elbo.log_likelihood, reconstruction, rtol=1e-5)
-    with pytest.raises(ValueError, match="two steps or more; got 1"):
-        D.variational_bound(key, lambda x, t: x, schedule, x0)
 
 
 def test_a_learned_variance_and_a_discrete_decoder_are_taken():

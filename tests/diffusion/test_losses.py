@@ -20,7 +20,7 @@ def test_statement_s22_the_denoising_error_is_a_sum_over_the_event():
     np.testing.assert_allclose([error, error / 3], [0.0525, 0.0175], rtol=1e-5)
 
 
-@pytest.mark.parametrize("t", [1, 50, 300, 900])
+@pytest.mark.parametrize("t", [300, *(pytest.param(t, marks=pytest.mark.slow) for t in (1, 50, 900))])
 def test_statement_s11_the_least_l_simple_is_that_of_the_oracle_s_noise_function(t, x64):
     """By quadrature over x_t; over ε given x_t the error is the variance of ε, so no other function does better."""
     schedule, mix = D.linear_schedule(), mixture(jnp.float64)

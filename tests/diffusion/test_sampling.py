@@ -30,7 +30,10 @@ def test_deterministic_samplers_converge_at_their_order(sampler, order, x64):
     assert list(report.errors) == sorted(report.errors, reverse=True)
 
 
-@pytest.mark.parametrize("name", ["ancestral", "euler-maruyama", "corrected", "ddim, half"])
+slowly = lambda *names: [pytest.param(name, marks=pytest.mark.slow) for name in names]
+
+
+@pytest.mark.parametrize("name", ["ancestral", *slowly("euler-maruyama", "corrected", "ddim, half")])
 def test_the_exact_score_gives_samples_that_spread_as_the_data(name, x64):
     assert check_sampler(SAMPLERS[name]).slope is None
 
@@ -235,7 +238,7 @@ def test_guidance_in_an_interval_and_rescaled():
     np.testing.assert_allclose(D.rescaled(strong, plain, 0.5)(x, 0.5), 2 * x, rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["rectified", "vp", "log snr"])
+@pytest.mark.parametrize("name", ["rectified", *slowly("vp", "log snr")])
 def test_the_likelihood_by_the_ode_is_the_mixture_s(name):
     """Up to what the prior is off by at the schedule's end, which is taken out."""
     schedule, mix = SCHEDULES[name], mixture()

@@ -91,7 +91,12 @@ def test_a_metric_passes_its_own_check(metric):
     metrics.check(jax.jit(metric), metric)
 
 
-@pytest.mark.parametrize("fault", sorted(FAULTS))
+QUICK = ("clipped at zero", "off where n ≤ d", "real and fake swapped", "an unsquared distance of means")
+
+
+@pytest.mark.parametrize(
+    "fault", [f if f in QUICK else pytest.param(f, marks=pytest.mark.slow) for f in sorted(FAULTS)]
+)
 def test_each_fault_is_found_and_named(fault):
     candidate, which, case = FAULTS[fault]
     with pytest.raises(ValueError, match=rf"of \d+ cases fail: .*({case})"):

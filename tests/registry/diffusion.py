@@ -236,6 +236,7 @@ RECORDS = (
             "predictor_corrector",
         )
     }
+    | {"genjax.diffusion.inpainting": "tests/diffusion/test_inpainting.py"}
     | {"genjax.diffusion.BoundTerms": "tests/diffusion/test_bound.py"}
 )
 
@@ -294,6 +295,12 @@ STRUCTURE = [
         (TWO,),
         ValueError,
         "deterministic samplers",
+    ),
+    (
+        lambda x: diffusion.inpainting(diffusion.ddim(), x, jnp.ones(3, bool)),
+        (TWO,),
+        ValueError,
+        r"known \(2,\), mask \(3,\)",
     ),
     (
         partial(flow_matching.flow_matching_error, field),
