@@ -161,7 +161,7 @@ ROWS = {
         ),
         (normal(2),),
         bfloat16=False,
-        gradient="estimator",
+        gradient="none",
     ),
     "genjax.diffusion.snr_weight": Row(lambda t: diffusion.snr_weight(VP, t), (TIME,)),
     "genjax.diffusion.transition_variance": Row(
@@ -179,7 +179,7 @@ ROWS = {
         lambda x0: flow_matching.log_prob(KEY, field, x0, rtol=1e-6, atol=1e-6),
         (normal(2),),
         bfloat16=False,
-        gradient="estimator",
+        gradient="none",
     ),
     "genjax.flow_matching.mean_flow_error": Row(
         lambda x0, e: flow_matching.mean_flow_error(lambda x, r, t: field(x, t - r), x0, 0.2, 0.7, e),
