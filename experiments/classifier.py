@@ -14,6 +14,7 @@ from genjax.training.options import run_script
 def main(config: Config) -> None:
     import jax
     import jax.numpy as jnp
+    import numpy as np
 
     from genjax import densities
     from genjax.data import load
@@ -36,7 +37,8 @@ def main(config: Config) -> None:
         return densities.categorical_log_prob(label, logits), best == label, best
 
     keys = jax.random.split(run.keys.measure, config.seeds)
-    test = (jnp.asarray(data.test), jnp.asarray(data.test_labels))
+    labels = np.asarray(data.test_labels)
+    test = (jnp.asarray(data.test), jnp.asarray(labels))
     log_prob, right, best = map_seeds(judge, trained.params, keys, test, doing="measuring")
     error = lambda values: values.std(axis=1, ddof=1) / values.shape[1] ** 0.5
     of = {"of": f"the class of an image of {data.name}", "note": f"over {len(data.test):,} test examples"}
@@ -65,7 +67,7 @@ def main(config: Config) -> None:
         objective="Cross-entropy of the class, on images that are moved and made noisy.",
     )
     wrong = jnp.flatnonzero(~right[0])[:20]
-    said = [f"{data.test_labels[i]}→{best[0, i]}" for i in wrong[:10].tolist()]
+    said = [f"{labels[i]}→{best[0, i]}" for i in wrong[:10].tolist()]
     shown = jax.vmap(lambda v: classifier.view.show(classifier.view.observe(None, v)))(test[0][wrong])
     pictures = [curves(run, ylabel="cross-entropy / nats")]
     if len(wrong):

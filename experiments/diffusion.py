@@ -166,7 +166,8 @@ def path(config, trained, data, key):
     labels = jnp.arange(num) % max(made.num_classes, 1)
     run = jax.jit(jax.vmap(states, (None, 0, 0, 0)))
     paths = run(trained.first, jax.random.split(key_start, num), jax.random.split(key_steps, num), labels)
-    places = np.linspace(0, config.sampling_steps, 5).round().astype(int)
+    # Most of the structure appears late.
+    places = (config.sampling_steps * np.array([0, 0.7, 0.85, 0.95, 1])).round().astype(int)
     limit = 1.2 * float(np.abs(np.asarray(data.test)).max())
     panels = []
     for place in places:
@@ -189,11 +190,14 @@ def guidance_sweep(config, trained, data, judge, key):
     from genjax.report import Picture, figures, image_panel, quantity
 
     diffusion_model, num = model(config, data.spec), 500
-    labels, keys = jnp.arange(num) % diffusion_model.num_classes, jax.random.split(key, num)
+    sample, num_classes = diffusion_model.sample, diffusion_model.num_classes
+    assert sample is not None
+    assert num_classes is not None
+    labels, keys = jnp.arange(num) % num_classes, jax.random.split(key, num)
 
     @jax.jit
     def at(params, scale):
-        draw = lambda key, label: diffusion_model.sample(params, key, label, scale)
+        draw = lambda key, label: sample(params, key, label, scale)
         shown = jax.vmap(diffusion_model.view.show)(jax.vmap(draw)(keys, labels))
         said = jax.vmap(judge.classify)(shown)
         right = jnp.mean(jnp.argmax(said.logits, axis=1) == labels)

@@ -39,7 +39,9 @@ def main(config: Config) -> None:
     num_drawn = NUM_DRAWN if data.num_levels is None else 50
     labels = () if game.num_classes is None else (jax.numpy.arange(num_drawn) % game.num_classes,)
     keys = jax.random.split(run.keys.draw, num_drawn)
-    draw = lambda params: jax.vmap(partial(game.sample, params))(keys, *labels)
+    assert game.sample is not None
+    assert game.steps is not None
+    draw = lambda params, sample=game.sample: jax.vmap(partial(sample, params))(keys, *labels)
     every = max(1, config.steps // NUM_SNAPSHOTS)
     steps = with_snapshots(*game.steps, draw, every=every, num=NUM_SNAPSHOTS)
     trained = run.train(replace(game, steps=steps), data)
