@@ -72,7 +72,9 @@ class TimedMLP(nnx.Module):
         self.norm = nnx.LayerNorm(width, rngs=rngs)
         self.last = linear(width, num_inputs, kernel_init=nnx.initializers.zeros)
 
-    def __call__(self, x: Float[Array, "..."], t: Float[Array, ""], label: Array | None = None) -> Array:
+    def __call__(
+        self, x: Float[Array, "..."], t: Float[Array, ""], label: Array | int | None = None
+    ) -> Array:
         """The prediction for one example at a time in [0, 1], of the shape of x."""
         condition = time_features(t.astype(x.dtype), self.num_features)
         condition = self.time[1](nnx.silu(self.time[0](condition)))

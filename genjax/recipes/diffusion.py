@@ -45,7 +45,7 @@ class Config(Options):
     width: Width = 128
     """Width of the network's residual stream."""
     layers: Depth = 3
-    """Residual blocks."""
+    """Residual blocks of the network."""
     scale: Positive = 1.5
     """What points are divided by, about their standard deviation; images lie in [-1, 1]."""
     conditional: bool = False
