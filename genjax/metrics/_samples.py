@@ -25,6 +25,18 @@ def check_samples(minimum: int, **sets: Any) -> None:
     check_not_nan(**sets)
 
 
+def root(square: Array) -> Array:
+    """The root, with a derivative of zero at zero, where it has none; of NaN, NaN."""
+    apart = square != 0
+    return jnp.where(apart, jnp.sqrt(jnp.where(apart, square, 1.0)), 0.0)
+
+
+def nan_unless_finite(value: Array, *arrays: Array) -> Array:
+    """`value`, or NaN where an array is not finite: a comparison with a NaN is false and would hide it."""
+    finite = jnp.stack([jnp.all(jnp.isfinite(array)) for array in arrays])
+    return jnp.where(jnp.all(finite), value, jnp.nan)
+
+
 def map_distances(
     fn: Callable[..., Any], a: Float[Array, "n d"], b: Float[Array, "m d"], *extra: Array
 ) -> Any:

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from genjax._checks import check_values
-from genjax.metrics._samples import check_samples, map_distances
+from genjax.metrics._samples import check_samples, map_distances, nan_unless_finite, root
 from genjax.metrics.neighbours import nearest
 
 __all__ = ["Diversity", "ModeCoverage", "diversity", "mode_coverage"]
@@ -65,8 +65,7 @@ def diversity(samples: Float[Array, "n d"]) -> Diversity:
     centred = samples - jnp.mean(samples, axis=0, keepdims=True)
 
     def mean_distance(squares: Array, i: Array) -> Array:
-        apart = squares > 0  # where the root has a derivative; a sample is at no distance from itself
-        return jnp.sum(jnp.where(apart, jnp.sqrt(jnp.where(apart, squares, 1.0)), 0.0)) / (n - 1)
+        return jnp.sum(root(squares)) / (n - 1)  # a sample is at no distance from itself
 
     distances = map_distances(mean_distance, samples, samples)
     return Diversity(jnp.sum(centred**2) / (n - 1), jnp.mean(distances))
@@ -101,5 +100,6 @@ def mode_coverage(samples: Float[Array, "n d"], centers: Float[Array, "m d"], *,
     closest = nearest(samples, centers)
     close = closest.distances <= 3 * std
     hits = jnp.zeros(centers.shape[0], int).at[closest.indices].add(close.astype(int))
-    high_quality = jnp.where(positive, jnp.mean(close, dtype=samples.dtype), jnp.nan)
+    share = nan_unless_finite(jnp.mean(close, dtype=samples.dtype), closest.distances)
+    high_quality = jnp.where(positive, share, jnp.nan)
     return ModeCoverage(jnp.sum(hits > 0), high_quality)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from genjax._checks import check_count, check_key
-from genjax.metrics._samples import check_samples
+from genjax.metrics._samples import check_samples, nan_unless_finite
 
 __all__ = ["standard_error"]
 
@@ -70,4 +70,4 @@ def standard_error(
         return metric(some(key_a, a), some(key_b, b))
 
     values = jax.lax.map(of_subset, jax.random.split(key, num_subsets))
-    return jnp.std(values, ddof=1)
+    return nan_unless_finite(jnp.std(values, ddof=1), a, b)  # whether or not a subset drew the row

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from genjax._assignment import optimal_assignment
 from genjax._checks import check_count, check_full_precision, check_key
 from genjax._matmul import matmul
-from genjax.metrics._samples import check_samples
+from genjax.metrics._samples import check_samples, root
 
 __all__ = ["sliced_wasserstein", "wasserstein"]
 
@@ -58,7 +58,7 @@ def sliced_wasserstein(
         on_line = lambda x: jnp.sort(matmul(x, direction))
         return jnp.sum(weights * (on_line(a)[of_a] - on_line(b)[of_b]) ** 2)
 
-    return _root(jnp.mean(jax.lax.map(jax.checkpoint(squared), directions)))
+    return root(jnp.mean(jax.lax.map(jax.checkpoint(squared), directions)))
 
 
 def wasserstein(
@@ -98,7 +98,7 @@ def wasserstein(
     if len(a) != len(b):
         raise ValueError(f"sets must be equally large; got a {a.shape}, b {b.shape}")
     cost = jax.lax.map(lambda x: jnp.sum((x[None] - b) ** 2, axis=1), jax.lax.stop_gradient(a))
-    return _root(jnp.mean(jnp.sum((a - b[assign(cost)]) ** 2, axis=1)))
+    return root(jnp.mean(jnp.sum((a - b[assign(cost)]) ** 2, axis=1)))
 
 
 def _coupled(n: int, m: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -106,8 +106,3 @@ def _coupled(n: int, m: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     ends = np.union1d(np.arange(1, n + 1) * m, np.arange(1, m + 1) * n)  # in units of 1/(n m), so exact
     begins = np.concatenate([[0], ends[:-1]])
     return begins // m, begins // n, (ends - begins) / (n * m)
-
-
-def _root(square: Array) -> Array:
-    apart = square > 0
-    return jnp.where(apart, jnp.sqrt(jnp.where(apart, square, 1.0)), 0.0)

@@ -20,6 +20,9 @@ METRICS = [
     metrics.inception_score,
     metrics.data_copying,
     partial(metrics.sliced_wasserstein, num_projections=8),
+    metrics.wasserstein,
+    metrics.mode_divergence,
+    partial(metrics.mode_coverage, std=0.5),
 ]
 
 
@@ -53,6 +56,18 @@ def split_in_file_order(probs):
     )
 
 
+def forward_divergence(modes, weights):
+    shares = np.bincount(modes, minlength=len(weights)) / len(modes)
+    with np.errstate(divide="ignore"):
+        return np.sum(np.asarray(weights) * np.log(np.asarray(weights) / shares))
+
+
+def fails_at_few(a, b):
+    if len(a) <= a.shape[1]:
+        raise np.linalg.LinAlgError("singular")
+    return metrics.frechet_distance(a, b)
+
+
 def without_root(key, a, b):
     return metrics.sliced_wasserstein(key, a, b, num_projections=8) ** 2
 
@@ -83,6 +98,8 @@ FAULTS = {
     "averaged over parts in file order": (split_in_file_order, 5, "sorted by class"),
     "test and training data swapped": (lambda t, v, f: metrics.data_copying(v, t, f), 6, "a copy"),
     "without the root": (without_root, 7, "two Gaussians"),
+    "the divergence the other way round": (forward_divergence, 9, "one mode alone: got .*inf"),
+    "an error where n ≤ d": (fails_at_few, 0, "fewer samples than dimensions: raised LinAlgError"),
 }
 
 
@@ -101,6 +118,11 @@ def test_each_fault_is_found_and_named(fault):
     candidate, which, case = FAULTS[fault]
     with pytest.raises(ValueError, match=rf"of \d+ cases fail: .*({case})"):
         metrics.check(candidate, METRICS[which])
+
+
+def test_a_reference_may_be_jitted():
+    with pytest.raises(ValueError, match="exact moments: got"):
+        metrics.check(FAULTS["an unsquared distance of means"][0], jax.jit(metrics.frechet_distance))
 
 
 def test_the_frechet_distance_of_others_passes():
