@@ -150,11 +150,10 @@ def discriminator(config, data, trained, measured):
         )
         caption = "The discriminator's logit with samples upon it, and the samples nearest to each mode; first seed."
         return [Picture("discriminator", caption, panels)]
-    x = jnp.linspace(-limit, limit, 400)[:, None]
     many = jax.jit(jax.vmap(lambda key: parts.generate(trained.first, key)))(
         jax.random.split(jax.random.key(0), 200_000)
     )
-    # The model's density has no formula: a histogram of many samples, in cells of the width of the curve's steps.
+    # The model's density has no formula: a histogram of many samples, in cells at whose middles both are compared.
     edges = np.linspace(-limit, limit, 81)
     height, _ = np.histogram(np.asarray(many), edges, density=True)
     middle = jnp.asarray((edges[1:] + edges[:-1]) / 2, jnp.float32)[:, None]
@@ -176,7 +175,6 @@ def discriminator(config, data, trained, measured):
         xlabel="x",
         ylabel="density",
     )
-    del x
     caption = (
         "The discriminator beside the best one against this generator, both densities, and samples per mode."
     )

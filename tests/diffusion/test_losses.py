@@ -8,7 +8,7 @@ import pytest
 from genjax import diffusion as D
 from genjax import score as S
 
-from .models import SCHEDULES, middle, mixture
+from .models import SCHEDULES, mixture
 
 P = D.Prediction
 
@@ -57,12 +57,11 @@ def test_the_loss_of_any_prediction_is_the_weighted_loss_of_the_noise():
     for kind, factor in factors.items():
         np.testing.assert_allclose(loss(kind), factor * base, rtol=1e-4)
     # Denoising score matching at level sigma/alpha of x_t/alpha is half the score's loss in these units.
-    k_time, k_noise = jax.random.split(key)
+    _, k_noise = jax.random.split(key)
     noise = jax.random.normal(k_noise, (2,))
     score_fn = lambda y: -noise_fn(alpha * y, 0.3) / (sigma / alpha)
     matched = S.denoising_score_matching(score_fn, x0, noise, sigma=sigma / alpha)
     np.testing.assert_allclose(matched, 0.5 * (alpha / sigma) ** 2 * base, rtol=1e-4)
-    del k_time
 
 
 def test_l_simple_is_the_denoising_loss_of_the_noise():
@@ -104,4 +103,3 @@ def test_likelihood_weighting_is_minus_half_the_slope_of_log_snr(name, x64):
     schedule, t = SCHEDULES[name], 0.4
     slope = (schedule.log_snr(t + 1e-6) - schedule.log_snr(t - 1e-6)) / 2e-6
     np.testing.assert_allclose(D.likelihood_weight(schedule, t), -slope / 2, rtol=1e-6)
-    assert middle(schedule) == 0.4
