@@ -200,7 +200,11 @@ CASES = {
 }
 
 # The gradient in a corner is the difference of what moves in and what is stretched.
-TERMS = {"genjax.energy.log_partition_quadrature": lambda theta, lower, upper: [1.0] * 4}
+TERMS = {
+    "genjax.energy.log_partition_quadrature": lambda theta, lower, upper: [1.0] * 4,
+    # The gradient of a log-probability is a difference of expectations of this size.
+    "genjax.energy.RestrictedBoltzmann": lambda *args: [1.0] * (1 + len(args)),
+}
 
 EXEMPT = {
     "genjax.energy.Bracket": "a record, and the difference of its fields",
