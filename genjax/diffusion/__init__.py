@@ -6,12 +6,10 @@ x_t = alpha(t) x0 + sigma(t) ε, from data at t = 0 to noise. A network is one c
 
 from genjax.diffusion.bound import BoundTerms, continuous_bound_error, variational_bound
 from genjax.diffusion.continuous import (
-    Edm,
     LogSnrLinear,
     Rectified,
     VarianceExploding,
     VariancePreserving,
-    edm,
     log_snr_linear,
     rectified,
     variance_exploding,
@@ -26,6 +24,7 @@ from genjax.diffusion.guidance import (
 )
 from genjax.diffusion.inpainting import inpainting
 from genjax.diffusion.inspection import ScheduleReport, check_schedule, preflight
+from genjax.diffusion.karras import Edm, edm
 from genjax.diffusion.likelihood import log_prob, sample_ode
 from genjax.diffusion.losses import denoising_error, denoising_loss, l_simple
 from genjax.diffusion.preconditioning import edm_denoiser, edm_error, edm_loss

@@ -1,4 +1,4 @@
-"""Continuous noise schedules, each in closed forms of its own that keep their digits at both ends."""
+"""Noise schedules on [0, 1], each in closed forms of its own that keep their digits at both ends."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,12 +10,10 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from genjax._checks import check_count, check_key, check_values
 
 __all__ = [
-    "Edm",
     "LogSnrLinear",
     "Rectified",
     "VarianceExploding",
     "VariancePreserving",
-    "edm",
     "log_snr_linear",
     "rectified",
     "variance_exploding",
@@ -74,7 +72,7 @@ class VariancePreserving:
         return open_uniform(key)
 
     def _integral(self, t: Time) -> Array:
-        t = _checked(t, 1.0)
+        t = checked_time(t, 1.0)
         return self.beta_min * t + 0.5 * (self.beta_max - self.beta_min) * t**2
 
 
@@ -105,7 +103,7 @@ class VarianceExploding:
 
     def alpha(self, t: Time) -> Float[Array, ""]:
         """The scale of the signal, 1."""
-        return jnp.ones_like(_checked(t, 1.0))
+        return jnp.ones_like(checked_time(t, 1.0))
 
     def sigma(self, t: Time) -> Float[Array, ""]:
         """The scale of the noise at t in [0, 1]."""
@@ -124,7 +122,7 @@ class VarianceExploding:
         return open_uniform(key)
 
     def _log_sigma(self, t: Time) -> Array:
-        t = _checked(t, 1.0)
+        t = checked_time(t, 1.0)
         return jnp.log(self.sigma_min) + t * (jnp.log(self.sigma_max) - jnp.log(self.sigma_min))
 
 
@@ -148,15 +146,15 @@ class Rectified:
 
     def alpha(self, t: Time) -> Float[Array, ""]:
         """The scale of the signal at t in [0, 1]."""
-        return 1 - _checked(t, 1.0)
+        return 1 - checked_time(t, 1.0)
 
     def sigma(self, t: Time) -> Float[Array, ""]:
         """The scale of the noise at t in [0, 1]."""
-        return _checked(t, 1.0)
+        return checked_time(t, 1.0)
 
     def log_snr(self, t: Time) -> Float[Array, ""]:
         """The log signal-to-noise ratio log(alpha²/sigma²) at t in [0, 1]."""
-        t = _checked(t, 1.0)
+        t = checked_time(t, 1.0)
         return 2 * (jnp.log1p(-t) - jnp.log(t))
 
     def times(self, num_steps: int) -> Float[Array, " n"]:
@@ -203,7 +201,7 @@ class LogSnrLinear:
 
     def log_snr(self, t: Time) -> Float[Array, ""]:
         """The log signal-to-noise ratio log(alpha²/sigma²) at t in [0, 1]."""
-        return self.log_snr_max + _checked(t, 1.0) * (self.log_snr_min - self.log_snr_max)
+        return self.log_snr_max + checked_time(t, 1.0) * (self.log_snr_min - self.log_snr_max)
 
     def times(self, num_steps: int) -> Float[Array, " n"]:
         """Evenly spaced times from 1 to 1/n, and so evenly spaced in log SNR."""
@@ -212,64 +210,6 @@ class LogSnrLinear:
     def sample_time(self, key: PRNGKeyArray) -> Float[Array, ""]:
         """Draw t uniformly from the open (0, 1)."""
         return open_uniform(key)
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True, eq=False)
-class Edm:
-    """The signal stays, and time is the noise level itself.
-
-    alpha = 1, sigma = t; `times` is the Karras grid, t_i^(1/ρ) evenly spaced from sigma_max^(1/ρ) to sigma_min^(1/ρ)
-
-    Args:
-        sigma_min: the least level of the grid.
-        sigma_max: the first level of the grid, from which samples start.
-        rho: ρ; a larger one puts more of the levels near `sigma_min`.
-        log_sigma_mean: of the normal law of log sigma in training.
-        log_sigma_std: of the same.
-
-    Source: Karras et al. (2022), equation 5 and table 1.
-
-    >>> print([f"{t:.4f}" for t in edm().times(3)])
-    ['80.0000', '2.5152', '0.0020']
-    """
-
-    sigma_min: Any
-    sigma_max: Any
-    rho: Any
-    log_sigma_mean: Any
-    log_sigma_std: Any
-
-    @property
-    def span(self) -> tuple[Any, Any]:
-        """The times between which likelihoods integrate."""
-        return self.sigma_min, self.sigma_max
-
-    def alpha(self, t: Time) -> Float[Array, ""]:
-        """The scale of the signal, 1."""
-        return jnp.ones_like(_checked(t, jnp.inf))
-
-    def sigma(self, t: Time) -> Float[Array, ""]:
-        """The scale of the noise, t."""
-        return _checked(t, jnp.inf)
-
-    def log_snr(self, t: Time) -> Float[Array, ""]:
-        """The log signal-to-noise ratio, −2 log t."""
-        return -2 * jnp.log(_checked(t, jnp.inf))
-
-    def times(self, num_steps: int) -> Float[Array, " n"]:
-        """The Karras grid of n levels, both ends included; the first alone where n is 1."""
-        check_count(num_steps=num_steps)
-        first, last = (jnp.asarray(end, float) for end in (self.sigma_max, self.sigma_min))
-        share = jnp.arange(int(num_steps), dtype=first.dtype) / max(int(num_steps) - 1, 1)
-        ends = first ** (1 / self.rho), last ** (1 / self.rho)
-        grid = (ends[0] + share * (ends[1] - ends[0])) ** self.rho
-        return jnp.where(share == 0, first, jnp.where(share == 1, last, grid))
-
-    def sample_time(self, key: PRNGKeyArray) -> Float[Array, ""]:
-        """Draw a log-normal t."""
-        check_key(key)
-        return jnp.exp(self.log_sigma_mean + self.log_sigma_std * jax.random.normal(key))
 
 
 def variance_preserving(beta_min: float = 0.1, beta_max: float = 20.0) -> VariancePreserving:
@@ -292,7 +232,7 @@ def variance_preserving(beta_min: float = 0.1, beta_max: float = 20.0) -> Varian
     >>> print(f"{variance_preserving().sigma(1e-7):.4e}")
     1.0000e-04
     """
-    _require(0 < beta_min <= beta_max, "0 < beta_min <= beta_max", beta_min, beta_max)
+    require(0 < beta_min <= beta_max, "0 < beta_min <= beta_max", beta_min, beta_max)
     return VariancePreserving(beta_min, beta_max)
 
 
@@ -316,7 +256,7 @@ def variance_exploding(sigma_min: float, sigma_max: float) -> VarianceExploding:
     >>> print(f"{variance_exploding(0.01, 50.0).log_snr(0.0):.4f}")
     9.2103
     """
-    _require(0 < sigma_min < sigma_max, "0 < sigma_min < sigma_max", sigma_min, sigma_max)
+    require(0 < sigma_min < sigma_max, "0 < sigma_min < sigma_max", sigma_min, sigma_max)
     return VarianceExploding(sigma_min, sigma_max)
 
 
@@ -361,43 +301,8 @@ def log_snr_linear(log_snr_max: float, log_snr_min: float) -> LogSnrLinear:
     >>> print(f"{log_snr_linear(10.0, -10.0).alpha(1.0):.4f}")
     0.0067
     """
-    _require(log_snr_min < log_snr_max, "log_snr_min < log_snr_max", log_snr_min, log_snr_max)
+    require(log_snr_min < log_snr_max, "log_snr_min < log_snr_max", log_snr_min, log_snr_max)
     return LogSnrLinear(log_snr_max, log_snr_min)
-
-
-def edm(
-    sigma_min: float = 0.002,
-    sigma_max: float = 80.0,
-    *,
-    rho: float = 7.0,
-    log_sigma_mean: float = -1.2,
-    log_sigma_std: float = 1.2,
-) -> Edm:
-    """The schedule of EDM, whose time is the noise level.
-
-    alpha = 1, sigma = t; levels of sampling t_i = (sigma_max^(1/ρ) + i/(n−1) (sigma_min^(1/ρ) − sigma_max^(1/ρ)))^ρ
-
-    Args:
-        sigma_min: the least level of the grid, positive.
-        sigma_max: the first level of the grid, above `sigma_min`.
-        rho: ρ, positive.
-        log_sigma_mean: of the normal law of log sigma in training.
-        log_sigma_std: of the same, positive.
-
-    Returns:
-        The schedule.
-
-    Raises:
-        ValueError: a number is out of range.
-
-    Source: Karras et al. (2022), equation 5 and table 1.
-
-    >>> print(f"{edm().times(5)[1]:.4f}")
-    17.5278
-    """
-    _require(0 < sigma_min < sigma_max, "0 < sigma_min < sigma_max", sigma_min, sigma_max)
-    _require(rho > 0 and log_sigma_std > 0, "positive rho and log_sigma_std", rho, log_sigma_std)
-    return Edm(sigma_min, sigma_max, rho, log_sigma_mean, log_sigma_std)
 
 
 def open_uniform(key: PRNGKeyArray) -> Float[Array, ""]:
@@ -407,7 +312,7 @@ def open_uniform(key: PRNGKeyArray) -> Float[Array, ""]:
     return (cell.astype(float) + 0.5) / 2**23
 
 
-def _require(valid: bool, expected: str, *values: float) -> None:
+def require(valid: bool, expected: str, *values: float) -> None:
     if not valid:
         raise ValueError(f"expected {expected}; got {', '.join(map(str, values))}")
 
@@ -417,7 +322,7 @@ def _trailing(num_steps: int) -> Float[Array, " n"]:
     return 1 - jnp.arange(int(num_steps), dtype=float) / int(num_steps)
 
 
-def _checked(t: Time, end: float) -> Float[Array, ""]:
+def checked_time(t: Time, end: float) -> Float[Array, ""]:
     """A floating-point scalar time, NaN outside [0, end]."""
     dtype = jnp.result_type(t)
     if not jnp.issubdtype(dtype, jnp.floating):
