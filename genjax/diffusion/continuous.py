@@ -25,9 +25,22 @@ _START = 1e-5
 """Where an integral over time begins: at 0 the slopes of some schedules are infinite."""
 
 
+class _UnitInterval:
+    """Times in [0, 1]: where a network is called, and where it is trained."""
+
+    def times(self, num_steps: int) -> Float[Array, " n"]:
+        """Evenly spaced times from 1 to 1/n."""
+        check_count(num_steps=num_steps)
+        return 1 - jnp.arange(int(num_steps), dtype=float) / int(num_steps)
+
+    def sample_time(self, key: PRNGKeyArray) -> Float[Array, ""]:
+        """Draw t uniformly from the open (0, 1)."""
+        return open_uniform(key)
+
+
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)
-class VariancePreserving:
+class VariancePreserving(_UnitInterval):
     """alpha² + sigma² = 1 under a linearly growing rate of noise, t in [0, 1].
 
     B(t) = beta_min t + ½ (beta_max − beta_min) t²; alpha = exp(−B/2), sigma² = 1 − exp(−B), log SNR = −log(exp(B) −
@@ -63,14 +76,6 @@ class VariancePreserving:
         """The log signal-to-noise ratio log(alpha²/sigma²) at t in [0, 1]."""
         return -jnp.log(jnp.expm1(self._integral(t)))
 
-    def times(self, num_steps: int) -> Float[Array, " n"]:
-        """Evenly spaced times from 1 to 1/n."""
-        return _trailing(num_steps)
-
-    def sample_time(self, key: PRNGKeyArray) -> Float[Array, ""]:
-        """Draw t uniformly from the open (0, 1)."""
-        return open_uniform(key)
-
     def _integral(self, t: Time) -> Array:
         t = checked_time(t, 1.0)
         return self.beta_min * t + 0.5 * (self.beta_max - self.beta_min) * t**2
@@ -78,7 +83,7 @@ class VariancePreserving:
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)
-class VarianceExploding:
+class VarianceExploding(_UnitInterval):
     """The signal stays, and noise grows geometrically, t in [0, 1].
 
     alpha = 1, sigma = sigma_min (sigma_max/sigma_min)^t; at t = 0 there is noise of sigma_min already
@@ -113,14 +118,6 @@ class VarianceExploding:
         """The log signal-to-noise ratio log(alpha²/sigma²) at t in [0, 1]."""
         return -2 * self._log_sigma(t)
 
-    def times(self, num_steps: int) -> Float[Array, " n"]:
-        """Evenly spaced times from 1 to 1/n, whose noise levels are evenly spaced in their logarithm."""
-        return _trailing(num_steps)
-
-    def sample_time(self, key: PRNGKeyArray) -> Float[Array, ""]:
-        """Draw t uniformly from the open (0, 1)."""
-        return open_uniform(key)
-
     def _log_sigma(self, t: Time) -> Array:
         t = checked_time(t, 1.0)
         return jnp.log(self.sigma_min) + t * (jnp.log(self.sigma_max) - jnp.log(self.sigma_min))
@@ -128,7 +125,7 @@ class VarianceExploding:
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)
-class Rectified:
+class Rectified(_UnitInterval):
     """Straight lines from data to noise, t in [0, 1].
 
     alpha = 1 − t, sigma = t, log SNR = 2 (log(1 − t) − log t)
@@ -157,18 +154,10 @@ class Rectified:
         t = checked_time(t, 1.0)
         return 2 * (jnp.log1p(-t) - jnp.log(t))
 
-    def times(self, num_steps: int) -> Float[Array, " n"]:
-        """Evenly spaced times from 1 to 1/n."""
-        return _trailing(num_steps)
-
-    def sample_time(self, key: PRNGKeyArray) -> Float[Array, ""]:
-        """Draw t uniformly from the open (0, 1)."""
-        return open_uniform(key)
-
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)
-class LogSnrLinear:
+class LogSnrLinear(_UnitInterval):
     """alpha² + sigma² = 1 with a log SNR that falls linearly between fixed ends, t in [0, 1].
 
     log SNR = max + t (min − max), alpha² = sigmoid(log SNR), sigma² = sigmoid(−log SNR)
@@ -202,14 +191,6 @@ class LogSnrLinear:
     def log_snr(self, t: Time) -> Float[Array, ""]:
         """The log signal-to-noise ratio log(alpha²/sigma²) at t in [0, 1]."""
         return self.log_snr_max + checked_time(t, 1.0) * (self.log_snr_min - self.log_snr_max)
-
-    def times(self, num_steps: int) -> Float[Array, " n"]:
-        """Evenly spaced times from 1 to 1/n, and so evenly spaced in log SNR."""
-        return _trailing(num_steps)
-
-    def sample_time(self, key: PRNGKeyArray) -> Float[Array, ""]:
-        """Draw t uniformly from the open (0, 1)."""
-        return open_uniform(key)
 
 
 def variance_preserving(beta_min: float = 0.1, beta_max: float = 20.0) -> VariancePreserving:
@@ -315,11 +296,6 @@ def open_uniform(key: PRNGKeyArray) -> Float[Array, ""]:
 def require(valid: bool, expected: str, *values: float) -> None:
     if not valid:
         raise ValueError(f"expected {expected}; got {', '.join(map(str, values))}")
-
-
-def _trailing(num_steps: int) -> Float[Array, " n"]:
-    check_count(num_steps=num_steps)
-    return 1 - jnp.arange(int(num_steps), dtype=float) / int(num_steps)
 
 
 def checked_time(t: Time, end: float) -> Float[Array, ""]:
