@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, PRNGKeyArray, PyTree
 
 from genjax._checks import check_count
-from genjax.training.games import lazily
+from genjax.training.lazily import lazily
 from genjax.training.steps import Init, Step
 
 __all__ = ["SnapshotState", "with_snapshots"]
