@@ -10,6 +10,7 @@ import pytest
 
 from genjax import expectation, gan
 from genjax.training import Player, TrainState, fit, make_game_step, make_step, with_ema, with_snapshots
+from genjax.training.lazily import lazily
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")
 
@@ -135,6 +136,22 @@ def test_a_penalty_at_every_step_is_a_term_of_the_loss():
         np.testing.assert_allclose(x, y, rtol=1e-6, atol=1e-8)
     np.testing.assert_allclose(metrics["loss"], expected["loss"], rtol=1e-6)
     np.testing.assert_allclose(metrics["critic_penalty"], expected["loss"], rtol=1e-6)
+
+
+def test_a_lazy_penalty_counts_for_the_steps_between():
+    penalties = []
+    for every in (1, 4):
+        game = make_game_step(players(penalty=r1, penalty_every=every))
+        _, metrics = game[1](game[0](params()), jax.random.key(0), DATA[:12])
+        penalties.append(metrics["critic_penalty"])
+    np.testing.assert_allclose(penalties[1], 4 * penalties[0], rtol=1e-6)
+
+
+def test_seeds_that_are_not_due_get_zeros_though_others_are():
+    due, x = jnp.array([True, False, True]), jnp.arange(3.0)
+    np.testing.assert_allclose(
+        jax.vmap(lambda d, x: lazily(jnp.exp, d, x))(due, x), jnp.exp(x) * due, rtol=1e-6
+    )
 
 
 def test_a_lazy_penalty_costs_nothing_between_its_uses_of_all_seeds():
