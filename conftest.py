@@ -1,5 +1,6 @@
 """Strict settings for every test and doctest: what a careful user could switch on must hold."""
 
+import gc
 import os
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +17,8 @@ os.environ.setdefault(
     " --xla_cpu_parallel_codegen_split_count=1"
     + (" --xla_cpu_use_fusion_emitters=false" if version("jaxlib").startswith("0.10.") else ""),
 )
+
+gc.set_threshold(200_000, 20, 100)
 
 import hypothesis
 import jax

@@ -14,12 +14,10 @@ from genjax.nn import (
     ConvDecoder,
     ConvEncoder,
     GaussianMLP,
-    TimedMLP,
     bernoulli_head,
     discretized_logistic_head,
     functional,
     normal_head,
-    time_features,
 )
 
 
@@ -179,17 +177,3 @@ def test_a_classifier_s_logits_are_its_features_times_its_head():
     assert (said.features >= 0).all()
     head = params["head"]
     np.testing.assert_allclose(said.logits, said.features @ head["kernel"] + head["bias"], rtol=1e-5)
-
-
-def test_a_timed_network_starts_at_zero_and_learns_from_time_and_label():
-    init, apply = functional(lambda rngs: TimedMLP(3, width=8, num_layers=2, num_classes=4, rngs=rngs))
-    params, x = init(jax.random.key(0)), jnp.arange(3.0)
-    np.testing.assert_array_equal(apply(params, x, jnp.array(0.2), 1), np.zeros(3))
-    awake = jax.tree.map(lambda leaf: leaf + 0.1, params)
-    at = lambda t, label: np.asarray(apply(awake, x, jnp.array(t), label))
-    assert np.abs(at(0.2, 1) - at(0.7, 1)).max() > 1e-4
-    assert np.abs(at(0.2, 1) - at(0.2, 4)).max() > 1e-4  # the last row is "no label"
-    features = time_features(jnp.array(0.3), 6, largest=100.0)
-    np.testing.assert_allclose(
-        features, np.concatenate([np.sin([0.3, 3, 30]), np.cos([0.3, 3, 30])]), rtol=1e-4
-    )

@@ -1,8 +1,10 @@
 """Flax NNX networks of one example, used as pure functions of a plain dictionary of parameters."""
 
 from genjax.nn.classifier import Classified, Classifier
+from genjax.nn.condition import Condition, time_features
 from genjax.nn.continuous import continuous_flow
 from genjax.nn.conv import ConvDecoder, ConvEncoder
+from genjax.nn.dit import DiT
 from genjax.nn.flows import (
     identity_actnorm,
     maf,
@@ -24,8 +26,9 @@ from genjax.nn.latent import LatentModel, conv_latent_model, latent_model
 from genjax.nn.made import MADE
 from genjax.nn.masked import MaskedMLP
 from genjax.nn.mlp import MLP, GaussianMLP
-from genjax.nn.timed import TimedMLP, time_features
+from genjax.nn.timed import TimedMLP
 from genjax.nn.transformer import CausalTransformer
+from genjax.nn.unet import UNet
 
 __all__ = [
     "MADE",
@@ -33,13 +36,16 @@ __all__ = [
     "CausalTransformer",
     "Classified",
     "Classifier",
+    "Condition",
     "ConvDecoder",
     "ConvEncoder",
+    "DiT",
     "GaussianMLP",
     "Head",
     "LatentModel",
     "MaskedMLP",
     "TimedMLP",
+    "UNet",
     "bernoulli_head",
     "continuous_flow",
     "conv_latent_model",

@@ -33,7 +33,7 @@ class ConvEncoder(nnx.Module):
         max_log_var: float = 12.0,
         rngs: nnx.Rngs,
     ):
-        height, width = _halved(image_shape, len(channels))
+        height, width = halved(image_shape, len(channels))
         self.convs = nnx.List(
             [
                 nnx.Conv(i, o, (3, 3), strides=2, rngs=rngs)
@@ -75,7 +75,7 @@ class ConvDecoder(nnx.Module):
         num_outputs: int = 1,
         rngs: nnx.Rngs,
     ):
-        self.start_shape = (*_halved(image_shape, len(channels)), channels[0])
+        self.start_shape = (*halved(image_shape, len(channels)), channels[0])
         height, width, first = self.start_shape
         self.first = nnx.Linear(num_latents, height * width * first, rngs=rngs)
         self.convs = nnx.List(
@@ -93,7 +93,7 @@ class ConvDecoder(nnx.Module):
         return jnp.ravel(jnp.moveaxis(h, -1, 0))
 
 
-def _halved(image_shape: tuple[int, int], times: int) -> tuple[int, int]:
+def halved(image_shape: tuple[int, int], times: int) -> tuple[int, int]:
     height, width = image_shape
     if height % 2**times or width % 2**times:
         raise ValueError(

@@ -42,10 +42,16 @@ class Config(Options):
     clip: Positive = 1.0
     ema: Decay = 0.999
     validate_every: Count = 500
+    network: Literal["mlp", "dit", "unet"] = "mlp"
+    """Network: a perceptron (mlp), or for images a transformer on patches (dit) or convolutions (unet)."""
     width: Width = 128
-    """Width of the network's residual stream."""
+    """Width of the network's residual stream; of a unet, channels of its finest level, doubled at each coarser one."""
     layers: Depth = 3
-    """Residual blocks of the network."""
+    """Residual blocks of the network; of a unet, its levels."""
+    heads: Annotated[int, Bounds(1, 64)] = 4
+    """Attention heads of a transformer or a unet; they divide the width."""
+    patch: Annotated[int, Bounds(1, 64)] = 2
+    """Pixels on the side of a transformer's patch."""
     scale: Positive = 1.5
     """What points are divided by, about their standard deviation; images lie in [-1, 1]."""
     conditional: bool = False
@@ -144,21 +150,45 @@ def parts(config: Config, data: "Spec") -> Parts:
         raise UsageError(f"--conditional needs labels, and {data.name} has none")
     images = data.num_levels is not None
     view = views.centred(data) if images else views.scaled(views.points(data), config.scale)
-    view = views.reshaped(view, (data.num_dims,))
     sampler = {
         "ancestral": diffusion.ancestral,
         "ddim": diffusion.ddim,
         "heun": diffusion.heun,
         "dpm": diffusion.dpm_solver_pp_2m,
     }[config.sampler]()
-    sizes = {"width": config.width, "num_layers": config.layers, "num_classes": num_classes}
-    init, apply = nn.functional(lambda rngs: nn.TimedMLP(data.num_dims, **sizes, rngs=rngs))
+    init, apply = nn.functional(build(config, data, num_classes))
     last = 1000.0 if discrete else 1.0
 
     def network(params, label):
         return lambda x, t: apply(params, x, jnp.asarray(t, x.dtype) / last, label)
 
     return Parts(view, schedule, prediction, sampler, init, network, num_classes)
+
+
+def build(config: Config, data: "Spec", num_classes: int) -> Callable:
+    """`build(rngs)`, the network of a configuration."""
+    from flax import nnx
+
+    from genjax import nn
+
+    shape = data.event_shape
+    if config.network == "mlp":
+        sizes = {"width": config.width, "num_layers": config.layers, "num_classes": num_classes}
+        return lambda rngs: nn.TimedMLP(data.num_dims, **sizes, rngs=rngs)
+    if data.num_levels is None:
+        raise UsageError(f"--network {config.network} needs images; {data.name} has points")
+    heads = {"num_heads": config.heads, "num_classes": num_classes}
+    if config.network == "dit":
+        sizes = {"patch_size": config.patch, "width": config.width, "num_layers": config.layers} | heads
+        network = lambda rngs: nn.DiT(shape, **sizes, rngs=rngs)
+    else:
+        channels = tuple(config.width * 2**level for level in range(config.layers))
+        network = lambda rngs: nn.UNet(shape, channels=channels, num_blocks=1, **heads, rngs=rngs)
+    try:
+        nnx.eval_shape(lambda: network(nnx.Rngs(0)))  # which checks the sizes and builds nothing
+    except ValueError as error:
+        raise UsageError(f"--network {config.network}: {error}") from error
+    return network
 
 
 def guided(made: Parts, params, label, scale):
@@ -218,4 +248,6 @@ def model(config: Config, data: "Spec") -> "Model":
         log_probs=likelihood,
         calls=twice * made.sampler.num_calls(config.sampling_steps),
         num_classes=made.num_classes or None,
+        # Gradients of convolutions in a loop are slow on a CPU.
+        steps_per_call=1 if config.network == "unet" and jax.default_backend() == "cpu" else None,
     )
