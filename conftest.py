@@ -18,12 +18,12 @@ os.environ.setdefault(
     + (" --xla_cpu_use_fusion_emitters=false" if version("jaxlib").startswith("0.10.") else ""),
 )
 
-gc.set_threshold(200_000, 20, 100)
-
 import hypothesis
 import jax
 import jaxtyping
 import pytest
+
+gc.set_threshold(200_000, 20, 100)  # tracing makes many objects, and hardly any garbage
 
 # Every annotation of the library is checked at each call; test_checks proves that this bites.
 jaxtyping.install_import_hook("genjax", "beartype.beartype")

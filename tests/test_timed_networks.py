@@ -35,22 +35,36 @@ X = jax.random.normal(jax.random.key(2), SHAPE)
 
 def test_an_untrained_network_predicts_zero_and_a_trained_one_hears_time_and_label(network):
     untrained, trained, apply = network
-    np.testing.assert_array_equal(apply(untrained, X, jnp.array(0.2), 1), np.zeros(SHAPE))
-    at = lambda t, label: np.asarray(apply(trained, X, jnp.array(t), label))
+    np.testing.assert_array_equal(apply(untrained, X, jnp.array(0.2), label=1), np.zeros(SHAPE))
+    at = lambda t, label: np.asarray(apply(trained, X, jnp.array(t), label=label))
     assert np.abs(at(0.2, 1) - at(0.7, 1)).max() > 1e-3
     assert np.abs(at(0.2, 1) - at(0.2, 4)).max() > 1e-3  # the last row is "no label"
 
 
 def test_every_pixel_reaches_every_pixel(network):
     _, trained, apply = network
-    jacobian = jax.jacobian(lambda x: apply(trained, x, jnp.array(0.4), 1))(X)
+    jacobian = jax.jacobian(lambda x: apply(trained, x, jnp.array(0.4), label=1))(X)
     assert (np.asarray(jacobian) != 0).all()
 
 
 def test_a_label_is_for_a_network_with_classes(network):
     _, trained, apply = network
     with pytest.raises(ValueError, match="a label is for a network with num_classes"):
-        apply(trained, X, jnp.array(0.4), None)
+        apply(trained, X, jnp.array(0.4))
+
+
+def test_labels_out_of_range_are_named():
+    net = TimedMLP(2, width=4, num_layers=1, num_classes=3, rngs=nnx.Rngs(0))
+    with pytest.raises(ValueError, match="labels are 0 to 2, and 3 stands for none; got 4"):
+        net(jnp.ones(2), jnp.array(0.5), label=4)
+
+
+def test_two_times_are_both_heard():
+    net = TimedMLP(2, width=4, num_layers=1, num_times=2, rngs=nnx.Rngs(0))
+    vector = lambda r, t: np.asarray(net.condition(jnp.array(r), jnp.array(t)))
+    assert np.abs(vector(0.1, 0.5) - vector(0.2, 0.5)).max() > 1e-3
+    assert np.abs(vector(0.1, 0.5) - vector(0.1, 0.6)).max() > 1e-3
+    assert net(jnp.ones(2), jnp.array(0.1), jnp.array(0.5)).shape == (2,)
 
 
 @pytest.mark.parametrize("shape", [(4, 6), (4, 6, 3)])
@@ -66,7 +80,7 @@ def test_a_transformer_without_positions_does_not_know_the_order_of_patches():
     init, apply = functional(NETWORKS["DiT"])
     params = jax.tree.map(lambda leaf: leaf + 0.1, init(jax.random.key(0)))
     params |= {"positions": jax.tree.map(jnp.zeros_like, params["positions"])}
-    call = lambda x: apply(params, x, jnp.array(0.3), 2)
+    call = lambda x: apply(params, x, jnp.array(0.3), label=2)
     swapped = lambda x: jnp.concatenate([x[2:], x[:2]])
     np.testing.assert_allclose(call(swapped(X)), swapped(call(X)), atol=1e-5)
 

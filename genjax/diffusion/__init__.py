@@ -4,7 +4,13 @@ x_t = alpha(t) x0 + sigma(t) ε, from data at t = 0 to noise. A network is one c
 `predict(x_t, t)`; labels reach it by closure.
 """
 
-from genjax.diffusion.bound import BoundTerms, continuous_bound_error, variational_bound
+from genjax.diffusion.bound import (
+    BoundTerms,
+    continuous_bound_error,
+    hybrid_error,
+    interpolated_variance,
+    variational_bound,
+)
 from genjax.diffusion.continuous import (
     LogSnrLinear,
     Rectified,
@@ -55,11 +61,10 @@ from genjax.diffusion.steps import (
     heun,
     predictor_corrector,
 )
+from genjax.diffusion.times import log_snr_times, logit_normal_time, low_discrepancy_times
 from genjax.diffusion.weighting import (
     edm_weight,
     likelihood_weight,
-    logit_normal_time,
-    low_discrepancy_times,
     min_snr_weight,
     snr_weight,
 )
@@ -98,7 +103,9 @@ __all__ = [
     "euler",
     "euler_maruyama",
     "heun",
+    "hybrid_error",
     "inpainting",
+    "interpolated_variance",
     "invert",
     "l_simple",
     "likelihood_weight",
@@ -106,6 +113,7 @@ __all__ = [
     "linear_schedule",
     "log_prob",
     "log_snr_linear",
+    "log_snr_times",
     "logit_normal_time",
     "low_discrepancy_times",
     "min_snr_weight",

@@ -8,8 +8,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from genjax._checks import check_key, check_same_shape
-from genjax.diffusion.prediction import Prediction, line
+from genjax.diffusion.prediction import Prediction, line, refuse_no_signal
 from genjax.diffusion.process import add_noise
+from genjax.diffusion.schedules import DiscreteSchedule
 
 __all__ = ["denoising_error", "denoising_loss", "l_simple"]
 
@@ -115,7 +116,8 @@ def denoising_loss(
 
     Raises:
         TypeError: the key is not typed, or an array is not floating point.
-        ValueError: shapes differ, a NaN, or VELOCITY on a discrete schedule.
+        ValueError: shapes differ, a NaN, VELOCITY on a discrete schedule, or NOISE or SCORE on one that ends
+            without a signal.
 
     Source: Salimans and Ho (2022), section 4; Kingma and Gao (2023), equation 9.
 
@@ -126,6 +128,8 @@ def denoising_loss(
     1.0
     """
     check_key(key)
+    if isinstance(schedule, DiscreteSchedule):
+        refuse_no_signal(schedule.alpha(schedule.num_steps), prediction)
     key_time, key_noise = jax.random.split(key)
     t = (time_sampler or schedule.sample_time)(key_time)
     noise = jax.random.normal(key_noise, jnp.shape(x0), jnp.result_type(x0))

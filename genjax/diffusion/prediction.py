@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from genjax._checks import check_float, check_same_shape
+from genjax._checks import check_float, check_same_shape, check_values
 from genjax.diffusion.schedules import DiscreteSchedule
 
-__all__ = ["Prediction", "convert", "converted", "estimates", "line"]
+__all__ = ["Prediction", "convert", "converted", "estimates", "line", "refuse_no_signal"]
 
 
 class Prediction(enum.Enum):
@@ -162,3 +162,10 @@ def estimates(
         return (b * x_t - sigma * value) / determinant, (alpha * value - a * x_t) / determinant
 
     return estimate
+
+
+def refuse_no_signal(alpha: Array, prediction: Prediction) -> None:
+    """Refuse predictions that say nothing of the data where there is no signal."""
+    if prediction in (Prediction.NOISE, Prediction.SCORE):
+        message = f"have a signal: {prediction.name} says nothing of the data there; use DATA, V or VELOCITY"
+        check_values("alpha at the times", alpha, alpha > 0, message)

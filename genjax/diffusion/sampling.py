@@ -10,7 +10,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from genjax._checks import check_count, check_float, check_key, check_not_nan, check_values
-from genjax.diffusion.prediction import Prediction, convert, estimates
+from genjax.diffusion.prediction import Prediction, convert, estimates, refuse_no_signal
 from genjax.diffusion.process import Level, level
 from genjax.diffusion.steps import Sampler
 
@@ -71,7 +71,7 @@ def sample(
     times = _checked_times(schedule, num_steps, times)
     levels = jax.vmap(lambda t: level(schedule, t, x_T.dtype))(times)
     _refuse_clean(levels)
-    _refuse_no_signal(levels, prediction)
+    refuse_no_signal(levels.alpha, prediction)
     estimate_at = estimates(predict, schedule, prediction)
     estimate = lambda x, at: estimate_at(x, at.t)
     following = jax.tree.map(lambda a, end: jnp.concatenate([a[1:], end[None]]), levels, _clean(levels))
@@ -154,7 +154,7 @@ def invert(
     times = _checked_times(schedule, num_steps, times)
     levels = jax.vmap(lambda t: level(schedule, t, x0.dtype))(times)
     _refuse_clean(levels)
-    _refuse_no_signal(levels, prediction)
+    refuse_no_signal(levels.alpha, prediction)
     upwards = jax.tree.map(lambda a: a[::-1], levels)
     below = jax.tree.map(lambda end, a: jnp.concatenate([end[None], a[:-1]]), _clean(levels), upwards)
 
@@ -194,12 +194,6 @@ def _refuse_clean(levels: Level) -> None:
         "have noise: no network is called at clean data, where the step after the last time lands by itself"
     )
     check_values("sigma at the times", levels.sigma, levels.sigma > 0, message)
-
-
-def _refuse_no_signal(levels: Level, prediction: Prediction) -> None:
-    if prediction in (Prediction.NOISE, Prediction.SCORE):
-        message = f"have a signal: {prediction.name} says nothing of the data there; use DATA, V or VELOCITY"
-        check_values("alpha at the times", levels.alpha, levels.alpha > 0, message)
 
 
 def _clean(levels: Level) -> Level:

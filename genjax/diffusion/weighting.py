@@ -1,21 +1,17 @@
-"""Weights of the denoising error over times, and laws of the time."""
+"""Weights of the denoising error over times."""
 
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float
 
-from genjax._checks import check_count, check_key
-from genjax.diffusion.continuous import open_uniform
 from genjax.diffusion.prediction import Prediction
 
 __all__ = [
     "edm_weight",
     "likelihood_weight",
-    "logit_normal_time",
-    "low_discrepancy_times",
     "min_snr_weight",
     "snr_weight",
 ]
@@ -132,59 +128,3 @@ def likelihood_weight(schedule: Any, t: Any) -> Float[Array, ""]:
     """
     t = jnp.asarray(t)
     return -jax.jvp(schedule.log_snr, (t,), (jnp.ones_like(t),))[1] / 2
-
-
-def logit_normal_time(key: PRNGKeyArray, *, mean: float = 0.0, std: float = 1.0) -> Float[Array, ""]:
-    """Draw a time in (0, 1) that favours the middle.
-
-    t = sigmoid(mean + std z)
-
-    Args:
-        key: one key.
-        mean: of the logit.
-        std: of the logit, positive.
-
-    Returns:
-        t.
-
-    Raises:
-        TypeError: the key is not typed.
-        ValueError: `std` is not positive.
-
-    Source: Esser et al. (2024), equation 19.
-
-    >>> 0 < logit_normal_time(jax.random.key(0)) < 1
-    Array(True, dtype=bool)
-    """
-    check_key(key)
-    if not std > 0:
-        raise ValueError(f"std must be positive; got {std}")
-    return jax.nn.sigmoid(mean + std * jax.random.normal(key))
-
-
-def low_discrepancy_times(key: PRNGKeyArray, n: int) -> Float[Array, " n"]:
-    """Draw n times in (0, 1) of which each stretch of length 1/n holds one: drawn jointly, and passed as data.
-
-    t_i = (u + i)/n, one uniform u for all
-
-    Args:
-        key: one key.
-        n: how many.
-
-    Returns:
-        Times `[n]`, each uniform for itself.
-
-    Raises:
-        TypeError: the key is not typed, or the count is no integer.
-        ValueError: the count is below 1.
-
-    Source: Kingma et al. (2021), appendix I.1.
-
-    >>> times = low_discrepancy_times(jax.random.key(0), 4)
-    >>> print((times * 4).astype(int))
-    [0 1 2 3]
-    """
-    check_key(key)
-    check_count(n=n)
-    u = open_uniform(key)
-    return (u + jnp.arange(int(n), dtype=u.dtype)) / int(n)

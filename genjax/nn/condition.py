@@ -4,6 +4,7 @@ import math
 
 import jax.numpy as jnp
 from flax import nnx
+from jax.core import Tracer
 from jaxtyping import Array, Float, Integer
 
 __all__ = ["Condition", "time_features"]
@@ -38,23 +39,32 @@ class Condition(nnx.Module):
 
     Args:
         width: of the vector.
+        num_times: times that it is told, such as the two ends of an interval.
         num_classes: labels; there is one more row, the last, for "no label". Without classes there is no label.
         rngs: random streams of the initialisation.
 
-    >>> Condition(8, num_classes=3, rngs=nnx.Rngs(0))(jnp.array(0.5), jnp.array(3)).shape
+    >>> Condition(8, num_classes=3, rngs=nnx.Rngs(0))(jnp.array(0.5), label=3).shape
     (8,)
     """
 
-    def __init__(self, width: int, *, num_classes: int, rngs: nnx.Rngs):
+    def __init__(self, width: int, *, num_times: int = 1, num_classes: int, rngs: nnx.Rngs):
         self.time = nnx.List(
-            [nnx.Linear(NUM_FEATURES, width, rngs=rngs), nnx.Linear(width, width, rngs=rngs)]
+            [nnx.Linear(num_times * NUM_FEATURES, width, rngs=rngs), nnx.Linear(width, width, rngs=rngs)]
         )
         self.labels = nnx.Embed(num_classes + 1, width, rngs=rngs) if num_classes else None
 
-    def __call__(self, t: Float[Array, ""], label: Integer[Array, ""] | int | None) -> Float[Array, " width"]:
-        """The vector of one time in [0, 1] and one label."""
+    def __call__(
+        self, *t: Float[Array, ""], label: Integer[Array, ""] | int | None = None
+    ) -> Float[Array, " width"]:
+        """The vector of one time in [0, 1], or several, and one label."""
         inner, outer = self.time
-        vector = outer(nnx.silu(inner(time_features(t, NUM_FEATURES))))
+        features = jnp.concatenate([time_features(time, NUM_FEATURES) for time in t])
+        vector = outer(nnx.silu(inner(features)))
         if (label is None) != (self.labels is None):
             raise ValueError("a label is for a network with num_classes, and such a network needs one")
-        return nnx.silu(vector if self.labels is None else vector + self.labels(jnp.asarray(label)))
+        if self.labels is None:
+            return nnx.silu(vector)
+        last = self.labels.num_embeddings - 1
+        if not isinstance(label, Tracer) and not 0 <= int(label) <= last:
+            raise ValueError(f"labels are 0 to {last - 1}, and {last} stands for none; got {label}")
+        return nnx.silu(vector + self.labels(jnp.asarray(label)))

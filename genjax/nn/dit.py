@@ -62,10 +62,10 @@ class DiT(nnx.Module):
         self.last = nnx.Linear(width, size, kernel_init=nnx.initializers.zeros, rngs=rngs)
 
     def __call__(
-        self, x: Float[Array, "..."], t: Float[Array, ""], label: Integer[Array, ""] | int | None = None
+        self, x: Float[Array, "..."], t: Float[Array, ""], *, label: Integer[Array, ""] | int | None = None
     ) -> Float[Array, "..."]:
         """The prediction for one image at a time in [0, 1], of the shape of x."""
-        condition = self.condition(t.astype(x.dtype), label)
+        condition = self.condition(t.astype(x.dtype), label=label)
         h = self.first(self.patches(x)) + self.positions.embedding[...].astype(x.dtype)
         for block in self.blocks:
             h = block(h, condition)

@@ -18,6 +18,7 @@ class TimedMLP(nnx.Module):
         num_inputs: the size of the example, and of the result.
         width: of the residual stream.
         num_layers: residual blocks.
+        num_times: times that it is told.
         num_classes: labels; there is one more row, the last, for "no label".
         rngs: random streams of the initialisation.
 
@@ -28,10 +29,19 @@ class TimedMLP(nnx.Module):
     [0. 0.]
     """
 
-    def __init__(self, num_inputs: int, *, width: int, num_layers: int, num_classes: int = 0, rngs: nnx.Rngs):
+    def __init__(
+        self,
+        num_inputs: int,
+        *,
+        width: int,
+        num_layers: int,
+        num_times: int = 1,
+        num_classes: int = 0,
+        rngs: nnx.Rngs,
+    ):
         linear = lambda i, o, **options: nnx.Linear(i, o, rngs=rngs, **options)
         self.first = linear(num_inputs, width)
-        self.condition = Condition(width, num_classes=num_classes, rngs=rngs)
+        self.condition = Condition(width, num_times=num_times, num_classes=num_classes, rngs=rngs)
         self.blocks = nnx.List(
             [
                 nnx.List(
@@ -49,10 +59,10 @@ class TimedMLP(nnx.Module):
         self.last = linear(width, num_inputs, kernel_init=nnx.initializers.zeros)
 
     def __call__(
-        self, x: Float[Array, "..."], t: Float[Array, ""], label: Integer[Array, ""] | int | None = None
+        self, x: Float[Array, "..."], *t: Float[Array, ""], label: Integer[Array, ""] | int | None = None
     ) -> Float[Array, "..."]:
-        """The prediction for one example at a time in [0, 1], of the shape of x."""
-        condition = self.condition(t.astype(x.dtype), label)
+        """The prediction for one example at its times in [0, 1], of the shape of x."""
+        condition = self.condition(*(time.astype(x.dtype) for time in t), label=label)
         h = self.first(jnp.ravel(x))
         for norm, modulate, inner, outer in self.blocks:
             scale, shift = jnp.split(modulate(condition), 2)

@@ -77,10 +77,10 @@ class UNet(nnx.Module):
         self.last = conv(last, num_inputs, kernel_init=nnx.initializers.zeros)
 
     def __call__(
-        self, x: Float[Array, "..."], t: Float[Array, ""], label: Integer[Array, ""] | int | None = None
+        self, x: Float[Array, "..."], t: Float[Array, ""], *, label: Integer[Array, ""] | int | None = None
     ) -> Float[Array, "..."]:
         """The prediction for one image at a time in [0, 1], of the shape of x."""
-        condition = self.condition(t.astype(x.dtype), label)
+        condition = self.condition(t.astype(x.dtype), label=label)
         h = self.first(jnp.reshape(x, (*x.shape[:2], -1)))
         handed = []
         for layer in self.down:

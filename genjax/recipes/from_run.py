@@ -19,19 +19,32 @@ from genjax.training.run import RunFolder
 
 __all__ = ["Rebuilt", "rebuild"]
 
-FAMILIES = ("autoencoder", "autoregressive", "classifier", "diffusion", "energy", "flow", "gan", "vae")
+FAMILIES = (
+    "autoencoder",
+    "autoregressive",
+    "classifier",
+    "diffusion",
+    "energy",
+    "flow",
+    "flow_matching",
+    "gan",
+    "score",
+    "vae",
+)
 
 
 class Rebuilt(NamedTuple):
     """A trained model.
 
     Args:
+        config: the configuration of its recipe.
         model: as the recipe makes it.
         params: that validation chose; every leaf has a leading axis of seeds.
         step: the step of the checkpoint they come from.
         data: what is known of the data set.
     """
 
+    config: Any
     model: Model
     params: PyTree[Array]
     step: int
@@ -66,7 +79,7 @@ def rebuild(path: Path) -> Rebuilt:
         raise RunError(f"{folder.path / 'config.json'} is not one of a run: {error!s:.200}") from error
     with contextlib.closing(Checkpoints(folder.checkpoints(), run=folder.identity())) as checkpoints:
         step, trees = checkpoints.restore({"params": _like(model, config.seeds, data)})
-    return Rebuilt(model, trees["params"], step, data)
+    return Rebuilt(config, model, trees["params"], step, data)
 
 
 def _spec(content: dict[str, Any]) -> Spec:

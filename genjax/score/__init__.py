@@ -7,6 +7,7 @@ from genjax.score.langevin import annealed_langevin, langevin, langevin_step
 from genjax.score.matching import (
     denoising_score_matching,
     implicit_score_matching,
+    multi_level_score_matching,
     sliced_score_matching,
     sliced_score_matching_vr,
 )
@@ -17,6 +18,7 @@ __all__ = [
     "implicit_score_matching",
     "langevin",
     "langevin_step",
+    "multi_level_score_matching",
     "sliced_score_matching",
     "sliced_score_matching_vr",
 ]

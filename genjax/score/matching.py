@@ -4,15 +4,16 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PRNGKeyArray
 
-from genjax._checks import check_float, check_not_nan, check_same_shape, check_scalar, check_values
+from genjax._checks import check_float, check_key, check_not_nan, check_same_shape, check_scalar, check_values
 from genjax.transport import divergence
 
 __all__ = [
     "ScoreFn",
     "denoising_score_matching",
     "implicit_score_matching",
+    "multi_level_score_matching",
     "sliced_score_matching",
     "sliced_score_matching_vr",
 ]
@@ -61,6 +62,48 @@ def denoising_score_matching(
     check_values("sigma", sigma, sigma > 0, "be positive")
     sigma = jnp.where(sigma > 0, sigma, jnp.nan)
     return 0.5 * jnp.sum((_score(score_fn, x + sigma * noise) + noise / sigma) ** 2)
+
+
+def multi_level_score_matching(
+    key: PRNGKeyArray,
+    score_fn: Callable[[Array, Array], Array],
+    x: Float[Array, "*event"],
+    sigmas: Float[Array, " k"],
+) -> Float[Array, ""]:
+    """Denoising score matching at one of many noise levels, each of which counts alike.
+
+    σ_i² · ½ ‖s(x + σ_i ε, σ_i) + ε/σ_i‖², i uniform on 1..K
+
+    Args:
+        key: of the level and the noise.
+        score_fn: `score_fn(x, sigma) -> s`, the score of the density with noise of level σ, of the shape of x.
+        x: one example, of any shape.
+        sigmas: σ, positive, `[K]`, in any order.
+
+    Returns:
+        One term of the expectation, summed over the event.
+
+    Raises:
+        TypeError: the key is not typed, or an array is not floating point.
+        ValueError: shapes differ, a NaN, or `sigmas` is not `[K]` and positive (NaN under `jit`).
+
+    Source: Song and Ermon (2019), equations 5 and 6 with λ(σ) = σ².
+
+    >>> exact = lambda y, sigma: -y / (1 + sigma**2)  # of N(0, 1)
+    >>> keys, x = jax.random.split(jax.random.key(0), 10_000), jax.random.normal(jax.random.key(1), (10_000, 1))
+    >>> loss = jax.vmap(lambda k, x: multi_level_score_matching(k, exact, x, jnp.array([3.0, 0.1])))(keys, x)
+    >>> print(f"{loss.mean():.2f}")  # the mean of ½/(1 + σ²) over the levels
+    0.27
+    """
+    check_key(key)
+    check_float(x=x, sigmas=sigmas)
+    if jnp.ndim(sigmas) != 1 or len(sigmas) == 0:
+        raise ValueError(f"sigmas must be [K] with at least one level; got shape {jnp.shape(sigmas)}")
+    check_values("sigmas", sigmas, sigmas > 0, "be positive")
+    key_level, key_noise = jax.random.split(key)
+    sigma = sigmas.astype(x.dtype)[jax.random.randint(key_level, (), 0, len(sigmas), jnp.int32)]
+    noise = jax.random.normal(key_noise, x.shape, x.dtype)
+    return sigma**2 * denoising_score_matching(lambda y: score_fn(y, sigma), x, noise, sigma=sigma)
 
 
 def implicit_score_matching(score_fn: ScoreFn, x: Float[Array, "*event"]) -> Float[Array, ""]:

@@ -107,3 +107,32 @@ def test_annealed_chains_find_the_weights_of_separated_modes():
         jax.vmap(lambda k, x: S.annealed_langevin(k, score, x, sigmas, step_size=0.05, num_steps=200))
     )
     assert abs(share(annealed(keys, start)) - 0.8) < 0.03
+
+
+def test_at_one_level_it_is_denoising_matching_times_the_variance():
+    score, x = lambda y, sigma: jnp.sin(y) / sigma, jnp.array([0.4, -1.0])
+    key = jax.random.key(3)
+    noise = jax.random.normal(jax.random.split(key)[1], (2,))
+    found = S.multi_level_score_matching(key, score, x, jnp.array([0.5]))
+    expected = 0.25 * S.denoising_score_matching(lambda y: score(y, 0.5), x, noise, sigma=0.5)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_each_of_many_levels_counts_alike_and_the_exact_score_is_the_minimum():
+    """Of N(0, 1) data: σ² · ½ E‖s + ε/σ‖² is ½/(1 + σ²) at the score, at every level."""
+    sigmas, n = jnp.array([4.0, 1.0, 0.1]), 60_000
+    keys = jax.random.split(jax.random.key(0), n)
+    x = jax.random.normal(jax.random.key(1), (n, 1))
+
+    def loss(scale, key, x):
+        score = lambda y, sigma: -scale * y / (1 + sigma**2)
+        return S.multi_level_score_matching(key, score, x, sigmas)
+
+    values, slopes = jax.jit(jax.vmap(jax.value_and_grad(loss), (None, 0, 0)))(1.0, keys, x)
+    error = lambda draws: 4 * float(draws.std()) / np.sqrt(n)
+    assert abs(values.mean() - np.mean(0.5 / (1 + np.asarray(sigmas) ** 2))) < error(values)
+    assert abs(slopes.mean()) < error(slopes)
+    with pytest.raises(ValueError, match="sigmas must be positive; got -1"):
+        S.multi_level_score_matching(keys[0], lambda y, sigma: y, x[0], jnp.array([1.0, -1.0]))
+    with pytest.raises(ValueError, match=r"at least one level; got shape \(0,\)"):
+        S.multi_level_score_matching(keys[0], lambda y, sigma: y, x[0], jnp.zeros(0))

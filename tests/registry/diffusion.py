@@ -66,6 +66,12 @@ ROWS = {
     "genjax.score.langevin_step": Row(
         lambda x, e: score.langevin_step(jnp.sin, x, e, step_size=0.1), (normal(3), normal(3))
     ),
+    "genjax.score.multi_level_score_matching": Row(
+        lambda key, x: score.multi_level_score_matching(
+            key, lambda x, sigma: jnp.sin(x) / sigma, x, jnp.array([2, 1], x.dtype)
+        ),
+        (KEY, normal(3)),
+    ),
     "genjax.score.sliced_score_matching": Row(
         lambda x, v: score.sliced_score_matching(jnp.sin, x, v), (normal(3), normal(3))
     ),
@@ -113,6 +119,16 @@ ROWS = {
     ),
     "genjax.diffusion.edm_loss": Row(lambda key, x0: diffusion.edm_loss(key, field, x0), (KEY, normal(3))),
     "genjax.diffusion.edm_weight": Row(lambda t: diffusion.edm_weight()(diffusion.edm(), t), (TIME,)),
+    "genjax.diffusion.hybrid_error": Row(
+        lambda x0, e: diffusion.hybrid_error(
+            field, LINEAR, x0, 30, e, reverse_variance=diffusion.interpolated_variance(0.4)
+        ),
+        (normal(3), normal(3)),
+        gradient="finite",
+    ),
+    "genjax.diffusion.interpolated_variance": Row(
+        lambda share: diffusion.interpolated_variance(share)(LINEAR, 29, 30), (normal(3),)
+    ),
     "genjax.diffusion.invert": Row(lambda x0: diffusion.invert(field, LINEAR, x0, num_steps=4), (normal(3),)),
     "genjax.diffusion.l_simple": Row(
         lambda key, x0: diffusion.l_simple(key, field, LINEAR, x0), (KEY, normal(3))
@@ -236,6 +252,7 @@ RECORDS = (
             "predictor_corrector",
         )
     }
+    | {"genjax.diffusion.log_snr_times": "tests/diffusion/test_times.py"}
     | {"genjax.diffusion.inpainting": "tests/diffusion/test_inpainting.py"}
     | {"genjax.diffusion.BoundTerms": "tests/diffusion/test_bound.py"}
 )

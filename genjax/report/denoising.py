@@ -1,0 +1,201 @@
+"""What pages of diffusion, score and flow-matching models show beside samples: times, paths, guidance, calls."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, PRNGKeyArray
+
+from genjax import metrics
+from genjax.data.dataset import Dataset, evenly_spaced
+from genjax.data.views import View
+from genjax.report import figures
+from genjax.report.figures import Picture
+from genjax.report.judge import Judge
+from genjax.report.measure import Measured
+from genjax.report.pictures import image_panel, points_panel
+from genjax.report.summary import Quantity, quantity
+
+__all__ = ["entropy_gap", "guidance_sweep", "loss_by_band", "quality_by_calls", "states"]
+
+BANDS, PER_BAND = 8, 500
+SCALES = (0.5, 1.0, 2.0, 8.0)
+NUM_GUIDED = 500
+
+
+def entropy_gap(measured: Measured, data: Dataset) -> dict[str, Quantity]:
+    """How far the likelihood of test points is from their own law's, on the points whose likelihood was measured.
+
+    Args:
+        measured: from `measure`.
+        data: a data set whose density is known.
+
+    Returns:
+        One row.
+    """
+    assert data.density is not None
+    nats = next(iter(measured.log_probs.values()))
+    chosen = jnp.asarray(evenly_spaced(data.test, nats.shape[1]))
+    gaps = np.asarray(jax.jit(jax.vmap(data.density.log_prob))(chosen)[None] - nats)
+    error = gaps.std(axis=1, ddof=1) / gaps.shape[1] ** 0.5
+    note = "−log p(x) of the model less that of the true density, on the same points"
+    about = {"of": f"points of {data.name}", "baseline": 0.0, "baseline_of": "the truth"}
+    return {"entropy gap": quantity(gaps.mean(1), "nats", over_test=error, note=note, **about)}
+
+
+def loss_by_band(
+    key: PRNGKeyArray, loss: Callable[..., Array], params: Any, stored: Any, *, of: str, what: str = "time"
+) -> tuple[dict[str, Quantity], Picture]:
+    """The loss of every seed in bands of time, and its curve.
+
+    Args:
+        key: one key.
+        loss: `loss(params, key, example, u)` at the time, or noise level, that stands at u in [0, 1).
+        params: of every seed.
+        stored: examples, of which some are taken.
+        of: what the loss is of.
+        what: u is, on the axis.
+
+    Returns:
+        A row for each band, and the picture.
+    """
+    chosen = jax.tree.map(lambda leaf: jnp.asarray(evenly_spaced(leaf, PER_BAND)), stored)
+    n = len(jax.tree.leaves(chosen)[0])
+
+    def one(params: Any, key: PRNGKeyArray, example: Any, band: Array) -> Array:
+        key_time, key_loss = jax.random.split(key)
+        return loss(params, key_loss, example, (band + jax.random.uniform(key_time)) / BANDS)
+
+    over = jax.vmap(jax.vmap(jax.vmap(one, (None, 0, 0, None)), (None, 0, None, 0)), (0, None, None, None))
+    losses = jax.jit(over)(params, jax.random.split(key, (BANDS, n)), chosen, jnp.arange(BANDS))
+    means = np.asarray(losses.mean(axis=2))
+    rows = {
+        f"loss, {what} {i / BANDS:.3g} to {(i + 1) / BANDS:.3g}": quantity(means[:, i], of=of)
+        for i in range(BANDS)
+    }
+    middles = (np.arange(BANDS) + 0.5) / BANDS
+    curves = {f"seed {seed}": row for seed, row in enumerate(means)}
+    panel = figures.lines(f"loss by {what}", middles, curves, xlabel=what, ylabel="validation loss")
+    return rows, Picture("timesteps", f"Validation loss in bands of {what}.", (panel,))
+
+
+def states(
+    name: str, caption: str, titles: Sequence[str], paths: Array, view: View, data: Dataset
+) -> Picture:
+    """States along paths, side by side.
+
+    Args:
+        name: of the file.
+        caption: under the picture.
+        titles: one for each state.
+        paths: `[m, states, *view.shape]`.
+        view: how the model sees the data.
+        data: the data set.
+
+    Returns:
+        `Picture`.
+    """
+    images = data.num_levels is not None
+    limit = 1.2 * float(np.abs(np.asarray(data.test)).max())
+    panels = []
+    for i, title in enumerate(titles):
+        shown = np.asarray(jax.vmap(view.show)(paths[:, i]))
+        image = lambda title, shown: image_panel(title, np.clip(shown, 0, 1), data.event_shape)
+        panels.append(image(title, shown) if images else points_panel(title, shown, limit=limit))
+    return Picture(name, caption, tuple(panels))
+
+
+def guidance_sweep(
+    key: PRNGKeyArray,
+    sample: Callable[..., Array],
+    params: Any,
+    judge: Judge,
+    view: View,
+    data: Dataset,
+) -> tuple[dict[str, Quantity], Picture]:
+    """Label accuracy against diversity over scales of guidance.
+
+    Args:
+        key: one key.
+        sample: `sample(params, key, label, scale) -> x`.
+        params: of one seed.
+        judge: a classifier.
+        view: how the model sees the data.
+        data: the data set, with labels.
+
+    Returns:
+        Rows, and the picture.
+    """
+    assert data.num_classes is not None
+    labels, keys = jnp.arange(NUM_GUIDED) % data.num_classes, jax.random.split(key, NUM_GUIDED)
+
+    @jax.jit
+    def at(params: Any, scale: Array) -> tuple[Array, Array, Array]:
+        draw = lambda key, label: view.show(sample(params, key, label, scale))
+        shown = jax.vmap(draw)(keys, labels)
+        said = jax.vmap(judge.classify)(shown)
+        right = jnp.mean(jnp.argmax(said.logits, axis=1) == labels)
+        return shown, right, metrics.diversity(shown).pairwise_distance
+
+    rows, right, spread, panels = {}, [], [], []
+    for scale in SCALES:
+        shown, accuracy, distance = at(params, jnp.asarray(scale))
+        right.append(float(accuracy))
+        spread.append(float(distance))
+        about = {"of": judge.name, "note": "first seed"}
+        rows[f"label accuracy at guidance {scale:g}"] = quantity(accuracy, **about)
+        rows[f"pairwise distance at guidance {scale:g}"] = quantity(distance, **about)
+        panels.append(image_panel(f"guidance {scale:g}", np.asarray(shown[:50]), data.event_shape))
+    curve = {"label accuracy": right, "pairwise distance, over that at 0.5": np.array(spread) / spread[0]}
+    lines = figures.lines("guidance", SCALES, curve, xlabel="scale of guidance", ylabel="share")
+    caption = "Guidance trades diversity for adherence to the label; columns are classes. First seed."
+    return rows, Picture("guidance", caption, (lines, *panels))
+
+
+def quality_by_calls(
+    key: PRNGKeyArray,
+    rules: Mapping[str, Callable[..., Array]],
+    num_calls: Callable[[str, int], int],
+    params: Any,
+    view: View,
+    measured: Measured,
+    *,
+    steps: Sequence[int],
+) -> tuple[dict[str, Quantity], Picture]:
+    """The distance of samples from test data against the number of network calls, for several rules of sampling.
+
+    Args:
+        key: one key.
+        rules: name to `sample(params, key, num_steps) -> x`.
+        num_calls: `num_calls(name, num_steps)`.
+        params: of every seed.
+        view: how the model sees the data.
+        measured: from `measure`; as many samples are drawn as there are test examples in it.
+        steps: numbers of steps.
+
+    Returns:
+        Rows, and the picture.
+    """
+    key_draw, key_lines = jax.random.split(key)
+    keys = jax.random.split(key_draw, len(measured.real))
+    distance = jax.jit(
+        jax.vmap(lambda fake: metrics.sliced_wasserstein(key_lines, measured.real, fake)),
+    )
+    floor = float(distance(measured.train[None])[0])
+    rows, curves = {}, {}
+    for name, sample in rules.items():
+        curves[name] = []
+        for n in steps:
+            draw = lambda params, key, sample=sample, n=n: view.show(sample(params, key, n))
+            shown = jax.jit(jax.vmap(jax.vmap(draw, (None, 0)), (0, None)))(params, keys)
+            distances = distance(shown)
+            calls = num_calls(name, n)
+            curves[name].append((calls, float(jnp.mean(distances))))
+            rows[f"sliced Wasserstein distance, {name}, {calls} network calls"] = quantity(
+                distances, baseline=floor, baseline_of="training data"
+            )
+    caption = "Sliced Wasserstein distance from test data against network calls per sample; dotted, training data."
+    panel = figures.curves_of("quality and cost", curves, floor, xlabel="network calls", ylabel="distance")
+    return rows, Picture("network-calls", caption, (panel,))
