@@ -83,7 +83,7 @@ def sample(command: Sample) -> None:
     for file in files.values():
         if file.exists():
             raise RunError(f"{file} is there already; choose another --out or remove it")
-    model, params, step, data = rebuild(command.run)
+    _, model, params, step, data = rebuild(command.run)
     if model.sample is None:
         raise UsageError(f"the {model.name} of {command.run} generates nothing")
     if command.label is not None and not 0 <= command.label < (model.num_classes or 0):

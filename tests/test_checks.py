@@ -118,7 +118,13 @@ COUNTED = {
 
 
 @pytest.mark.usefixtures("untyped")
-@pytest.mark.parametrize("name", COUNTED)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(n, marks=[pytest.mark.slow] * (n in ("fit", "flow.check", "transport.integrate")))
+        for n in COUNTED
+    ],
+)
 def test_a_count_may_be_an_integer_of_numpy(name):
     expected = np.asarray(COUNTED[name](5))
     for integer in (np.int64, np.int32, np.uint8):
@@ -128,6 +134,7 @@ def test_a_count_may_be_an_integer_of_numpy(name):
     np.testing.assert_array_equal(COUNTED[name](np.prod((5, 1))), expected)
 
 
+@pytest.mark.slow
 def test_a_small_integer_of_numpy_does_not_overflow(untyped):
     assert np.isfinite(data.GaussianGrid(side=np.uint8(16)).log_prob(jnp.ones(2)))
     flat = lambda n: energy.log_partition_quadrature(

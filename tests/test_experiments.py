@@ -16,8 +16,16 @@ from genjax.report import Summary
 ROOT = Path(__file__).parent.parent
 TINY = ["--steps", "4", "--validate-every", "2", "--batch-size", "8", "--hidden", "8", "--latents", "2"]
 SCRIPTS = [
-    f"{name}.py"
-    for name in ("vae", "autoencoder", "flow", "autoregressive", "energy", "gan", "classifier", "diffusion")
+    "autoencoder.py",
+    "autoregressive.py",
+    "classifier.py",
+    "diffusion.py",
+    "energy.py",
+    "flow.py",
+    "flow_matching.py",
+    "gan.py",
+    "score.py",
+    "vae.py",
 ]
 
 
@@ -76,10 +84,7 @@ def test_every_option_has_help_that_stands_alone(path):
         ("vae.py", ["digits", "--steps", "many"], "many"),
         ("vae.py", ["digits", "--batch-size", "0"], "--batch-size must be at least 1"),
         ("vae.py", ["digits", "--beta", "nan"], "--beta must be at least 0 and at most 1e+37; got nan"),
-        ("vae.py", ["circle", "--conv"], "--conv: convolutions need images"),
         ("vae.py", ["digits", "--resume", "--out", "nowhere"], "there is no run in nowhere"),
-        ("flow.py", ["circle", "--model", "glow"], "--model glow needs images"),
-        ("autoregressive.py", ["digits", "--heads", "3"], "--width must be a multiple of --heads"),
         ("autoregressive.py", ["binarized-mnist", "--model", "transformer", "--heads", "3"], "GENJAX_DATA"),
         (
             "energy.py",
@@ -181,6 +186,24 @@ def test_one_class_conditional_model_classifies_digits_by_bayes_rule(tmp_path):
     done = command("autoregressive.py", "digits", "--seeds", "1", "--out", tmp_path / "run")
     assert done.returncode == 0, done.stderr
     assert summary_of(tmp_path / "run").sections["Controls"].rows["accuracy by Bayes' rule"].mean >= 0.95
+
+
+@pytest.mark.slow
+def test_statement_s14_guidance_raises_label_accuracy_and_lowers_diversity(tmp_path):
+    classifier, options = tmp_path / "classifier", ["--seeds", "1", "--out"]
+    done = command("classifier.py", "digits", *options, classifier)
+    assert done.returncode == 0, done.stderr
+    short = ["--steps", "3000", "--width", "128", "--classifier", classifier]
+    done = command("diffusion.py", "digits", *short, *options, tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    rows = summary_of(tmp_path / "run").sections["Controls"].rows
+    at = lambda name: [rows[f"{name} at guidance {scale}"].mean for scale in ("0.5", "1", "2", "8")]
+    accuracy, within, burnt = map(at, ("label accuracy", "distance within a class", "pixels out of range"))
+    assert accuracy[0] < accuracy[1] - 0.05
+    assert accuracy[1] <= accuracy[2]
+    assert accuracy[2] > 0.98
+    assert within[0] > within[1] > within[2]
+    assert burnt[3] > 3 * burnt[2]
 
 
 needs_data = pytest.mark.skipif("GENJAX_DATA" not in os.environ, reason="needs real data: set GENJAX_DATA")

@@ -59,7 +59,7 @@ def test_a_component_without_weight_is_never_drawn():
 
 
 @pytest.mark.parametrize("empty", [(0,), (2,), (0, 2), (1, 3)])
-@pytest.mark.parametrize("offset", [0.0, 3.0, 8.0])
+@pytest.mark.parametrize("offset", [*(pytest.param(o, marks=pytest.mark.slow) for o in (0.0, 8.0)), 3.0])
 def test_components_without_weight_have_the_gradient_of_their_density(empty, offset, x64):
     mixture = random_mixture(k=4, seed=5)
     weights = np.asarray(mixture.weights).copy()

@@ -29,6 +29,11 @@ TINY = {
         "ring",
         {"batch_size": 8, "width": 8, "layers": 1, "sampling_steps": 3, "likelihood_examples": 20},
     ),
+    "score": ("ring", {"batch_size": 8, "width": 8, "layers": 1, "levels": 2, "sampling_steps": 2}),
+    "flow_matching": (
+        "ring",
+        {"batch_size": 8, "width": 8, "layers": 1, "coupling": "optimal", "likelihood_examples": 20},
+    ),
     "gan": ("ring", {"batch_size": 8, "hidden": (8,), "pack": 2, "critic_steps": 2, "ema": 0.5}),
 }
 families = pytest.mark.parametrize("family", TINY)
@@ -91,7 +96,9 @@ def test_a_run_explains_itself(family, tiny):
     assert len(summary.sections["Objective"].rows["selected step"].per_seed) == 2
 
 
-@families
+@pytest.mark.parametrize(
+    "family", ["vae", *(pytest.param(f, marks=pytest.mark.slow) for f in TINY if f != "vae")]
+)
 def test_a_run_opened_again_measures_the_same(family, tiny, tmp_path):
     """Nothing is trained: parameters come from the checkpoint, and every draw from the seed."""
     shutil.copytree(tiny(family), tmp_path / "again")
@@ -107,7 +114,7 @@ def test_samples_are_drawn_from_a_run_folder_without_its_data(family, tiny, tmp_
     cli.sample(cli.Sample(path, num=6, out=tmp_path / "drawn"))
     assert (tmp_path / "drawn.png").read_bytes().startswith(b"\x89PNG")
     with np.load(tmp_path / "drawn.npz") as arrays:
-        shape = (2,) if family in ("diffusion", "flow", "gan") else (8, 8)
+        shape = (8, 8) if TINY[family][0] == "digits" else (2,)
         assert arrays["samples"].shape == (6, *shape)
         assert np.isfinite(arrays["samples"]).all()
         assert ("labels" in arrays) == (family == "autoregressive")
@@ -230,7 +237,33 @@ def test_the_diffusion_model_tells_its_loss_by_time_and_its_likelihood(tiny):
     assert nll.of == "points of ring"
     assert sections["Cost"].rows["network calls per sample"].mean == 5  # Heun's rule, three steps
     files = {p.name for p in tiny("diffusion").iterdir()}
-    assert {"timesteps.svg", "path.png"} <= files
+    assert {"timesteps.svg", "forward.png", "path.png"} <= files
+
+
+def test_flow_matching_tells_how_straight_its_paths_are_and_what_few_steps_give(tiny):
+    sections = summary_of(tiny("flow_matching")).sections
+    paths = sections["Timesteps"].rows
+    assert paths["path energy"].mean > paths["bend"].mean >= 0
+    costs = [n for n in sections["Cost"].rows if n.startswith("sliced Wasserstein distance, heun, ")]
+    assert [int(name.split(",")[2].split()[0]) for name in costs] == [1, 3, 9, 19, 199]
+    assert {"path.png", "network-calls.svg"} <= {p.name for p in tiny("flow_matching").iterdir()}
+
+
+def test_a_flow_learns_from_the_pairs_of_another(tiny, tmp_path):
+    """Two kinds of few-step generation: straightened paths, and the average velocity."""
+    options = {"width": 8, "layers": 1, "batch_size": 8, "likelihood_examples": 0}
+    with pytest.raises(UsageError, match=r"--reflow: .* holds no flow-matching run of the same data"):
+        go("flow_matching", tmp_path / "no", preset="moons", reflow=tiny("flow_matching"), **options)
+    assert not (tmp_path / "no").exists()
+    go("flow_matching", tmp_path / "reflow", preset="ring", reflow=tiny("flow_matching"), **options)
+    assert summary_of(tmp_path / "reflow").model == "flow matching (velocity, reflow)"
+
+
+def test_a_score_network_shows_its_field(tiny):
+    summary = summary_of(tiny("score"))
+    assert summary.sections["Cost"].rows["network calls per sample"].mean == 2 * 2 + 1
+    assert len(summary.sections["Timesteps"].rows) == 8
+    assert "field.png" in {p.name for p in tiny("score").iterdir()}
 
 
 def test_a_classifier_is_measured_and_judges_the_samples_of_another_run(tiny, tmp_path):
@@ -241,6 +274,7 @@ def test_a_classifier_is_measured_and_judges_the_samples_of_another_run(tiny, tm
         cli.sample(cli.Sample(classifier, out=tmp_path / "none"))
     options = {"batch_size": 8, "hidden": (8,), "conditional": True, "penalty_every": 2}
     go("gan", tmp_path / "gan", preset="digits", classifier=classifier, **options)
+    assert recipes.rebuild(tmp_path / "gan").config.classifier == classifier
     sections = summary_of(tmp_path / "gan").sections
     quality, diversity = sections["Quality"].rows, sections["Diversity and mode collapse"].rows
     floor = quality["Fréchet distance, features"].baseline
@@ -277,7 +311,7 @@ def test_no_column_of_the_comparison_mixes_variables(tiny, tmp_path, capsys):
     }
     assert by_variable["17 grey levels of digits"] == 2
     assert by_variable["points of circle"] == 1
-    assert by_variable["points of ring"] == 1
+    assert by_variable["points of ring"] == 2
     cli.report(cli.Report(tuple(runs), out=tmp_path / "side.html"))
     printed = capsys.readouterr().out
     assert "variational" in printed
@@ -319,7 +353,14 @@ def test_a_damaged_run_is_named(damage, error, message, tmp_path):
         ("autoregressive", "digits", {"model": "made", "hidden": (8,), "order": "random"}),
         ("energy", "ring", {"temperatures": 20, "annealing_chains": 20}),
         ("diffusion", "moons", {"width": 8, "schedule": "rectified", "prediction": "velocity"}),
-        ("diffusion", "digits", {"width": 8, "sampler": "dpm", "sampling_steps": 4, "guidance": 2.0}),
+        ("diffusion", "digits", {"width": 8, "sampling_steps": 4, "guidance": 2.0}),
+        ("diffusion", "digits", {"width": 8, "network": "dit", "layers": 1, "sampling_steps": 2}),
+        ("diffusion", "digits", {"width": 4, "network": "unet", "layers": 2, "sampling_steps": 2}),
+        ("diffusion", "ring", {"width": 8, "rules": True, "likelihood_examples": 0}),
+        ("flow_matching", "ring", {"width": 8, "objective": "average"}),
+        ("flow_matching", "moons", {"width": 8, "source": "ring", "sampler": "euler"}),
+        ("flow_matching", "digits", {"width": 8, "sampling_steps": 2, "coupling": "optimal"}),
+        ("score", "digits", {"width": 8, "levels": 2, "sampling_steps": 2, "guidance": 2.0}),
         (
             "diffusion",
             "circle",

@@ -22,13 +22,16 @@ def along(A, x, **options):
     return carry(lambda x, t: A @ x, x, start=0.5, end=2.0, **options)
 
 
+ADAPTIVE = {"rtol": 1e-10, "atol": 1e-10}
+
+
 def swirl(x, t):
     """A field whose divergence depends on place and time: Σ t cos(x_i)."""
     return t * jnp.sin(x) + jnp.roll(x, 1)
 
 
 @pytest.mark.usefixtures("x64")
-@pytest.mark.parametrize("options", [{"rtol": 1e-10, "atol": 1e-10}, {"num_steps": 60}])
+@pytest.mark.parametrize("options", [ADAPTIVE, pytest.param({"num_steps": 60}, marks=pytest.mark.slow)])
 def test_a_linear_field_by_value_and_gradient(options):
     solved = lambda A, x: along(A, x, **options)[:2]
     exact = lambda A, x: (expm(1.5 * A) @ x, 1.5 * jnp.trace(A))
@@ -136,7 +139,7 @@ def linear_path(A, x, **options):
 
 
 @pytest.mark.usefixtures("x64")
-@pytest.mark.parametrize("options", [{"rtol": 1e-10, "atol": 1e-10}, {"num_steps": 60}])
+@pytest.mark.parametrize("options", [pytest.param(ADAPTIVE, marks=pytest.mark.slow), {"num_steps": 60}])
 def test_integrate_is_the_linear_flow_by_value_and_gradient_at_every_time(options):
     A_, x_, times = jnp.asarray(A), jnp.asarray(X), [0.5, 0.9, 1.7, 1.7, 2.0]
     solved = lambda A, x: linear_path(A, x, times=times, **options).x
@@ -170,6 +173,7 @@ def test_integrate_runs_backwards_and_is_carry_without_the_volume(options):
     np.testing.assert_allclose(rest, whole.x, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_integrate_maps_over_events_and_over_times():
     x = jax.random.normal(jax.random.key(0), (3, 2))
     times = jnp.array([[0.1, 0.2], [0.3, 1.0], [1.0, 1.0]])
@@ -192,7 +196,7 @@ def test_integrate_maps_over_events_and_over_times():
         ({"rtol": 1e-7, "atol": 1e-7, "max_steps": 4}, 3.0, True),  # given up
     ],
 )
-@pytest.mark.parametrize("solver", ["carry", "hutchinson", "integrate"])
+@pytest.mark.parametrize("solver", ["carry", pytest.param("hutchinson", marks=pytest.mark.slow), "integrate"])
 def test_calls_are_counted_as_they_are_made(solver, options, sharp, compiled):
     calls = []
 

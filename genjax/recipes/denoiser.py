@@ -173,7 +173,7 @@ def presets(config: Any, family: str, **of_images: Any) -> dict[str, tuple[str, 
     Returns:
         Name to description and configuration.
     """
-    images = {"batch_size": 128, "width": 512, "layers": 4, "scale": 1.0, "conditional": True, "steps": 8000}
+    images = {"batch_size": 128, "width": 256, "scale": 1.0, "conditional": True, "steps": 8000}
     images |= of_images
     described = {
         "checkerboard": ("The dark squares of a board", {"scale": 2.5}),
@@ -184,7 +184,7 @@ def presets(config: Any, family: str, **of_images: Any) -> dict[str, tuple[str, 
         "ring": ("Eight Gaussians on a ring of radius 2", {}),
         "spirals": ("Two spirals", {}),
         "digits": ("Digits of 8×8 pixels, by label", images),
-        "mnist": ("MNIST, by label", images | {"width": 1024}),
+        "mnist": ("MNIST, by label", images | {"width": 512, "layers": 4}),
     }
     return {
         data: (text, replace(config, data=data, out=Path(f"runs/{family}-{data}"), **options))

@@ -24,12 +24,19 @@ class Config(DenoiserOptions):
     """What the network predicts, and what it is compared with."""
     sampler: Literal["ancestral", "ddim", "heun", "dpm"] = "heun"
     """Rule of a sampling step; dpm is the multistep solver DPM-Solver++ (2M)."""
+    rules: bool = False
+    """Also measure every rule of sampling at several numbers of network calls."""
     likelihood_examples: Annotated[int, Bounds(0, LARGEST)] = 1000
     """Test points, evenly spaced, whose likelihood is measured by the ODE (continuous schedules of points)."""
-    measuring: ClassVar[tuple[str, ...]] = (*DenoiserOptions.measuring, "sampler", "likelihood_examples")
+    measuring: ClassVar[tuple[str, ...]] = (
+        *DenoiserOptions.measuring,
+        "sampler",
+        "rules",
+        "likelihood_examples",
+    )
 
 
-PRESETS = presets(Config(), "diffusion", schedule="cosine")
+PRESETS = presets(Config(), "diffusion", schedule="cosine", sampler="dpm")
 
 
 def schedule_of(config: Config) -> Any:

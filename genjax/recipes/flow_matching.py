@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple
 
@@ -112,21 +112,35 @@ def teacher(config: Config, data: "Spec") -> Callable:
     from genjax.recipes.from_run import rebuild
 
     assert config.reflow is not None
+    if config.coupling == "optimal":
+        raise UsageError("--reflow has pairs of its own; leave --coupling at independent")
+    if config.conditional:
+        raise UsageError("--reflow makes pairs without labels; leave --conditional out")
     rebuilt = rebuild(config.reflow)
     other, same = rebuilt.config, ("data", "source", "scale", "conditional")
     if not isinstance(other, Config) or any(getattr(other, name) != getattr(config, name) for name in same):
         raise UsageError(
             f"--reflow: {config.reflow} holds no flow-matching run of the same {', '.join(same)}"
         )
-    if config.conditional:
-        raise UsageError("--reflow makes pairs without labels; leave --conditional out")
     params = jax.tree.map(lambda leaf: leaf[0], rebuilt.params)
     end = paths(other, data).end
     return lambda noise: end(params, noise, num_steps=TEACHER_STEPS)
 
 
-def model(config: Config, data: "Spec") -> "Model":
-    """The model of a configuration; points have a likelihood from a Gaussian source, by the ODE."""
+def model(config: Config, data: "Spec", *, teacher: Callable | None = None) -> "Model":
+    """The model of a configuration; points have a likelihood from a Gaussian source, by the ODE.
+
+    Args:
+        config: the configuration.
+        data: what is known of the data set.
+        teacher: from `teacher`, for training with --reflow; a model that only samples needs none.
+
+    Returns:
+        `Model`.
+
+    Raises:
+        UsageError: options that contradict each other or the data.
+    """
     import jax
     import jax.numpy as jnp
 
@@ -136,9 +150,6 @@ def model(config: Config, data: "Spec") -> "Model":
 
     made, start, end, velocity = paths(config, data)
     view, average = made.view, config.objective == "average"
-    if config.reflow and config.coupling == "optimal":
-        raise UsageError("--reflow has pairs of its own; leave --coupling at independent")
-    taught = cache(lambda: teacher(config, data))  # a model that only samples needs no teacher
 
     def one(params, key, x0, noise, label=None):
         key_drop, key_pair, key_equal = jax.random.split(key, 3)
@@ -156,7 +167,8 @@ def model(config: Config, data: "Spec") -> "Model":
         key_data, key_source = jax.random.split(key)
         noise = jax.vmap(start)(jax.random.split(key_source, len(stored)))
         if config.reflow:
-            return jax.vmap(taught())(noise), noise
+            assert teacher is not None
+            return jax.vmap(teacher)(noise), noise
         x0 = jax.vmap(view.observe)(jax.random.split(key_data, len(stored)), stored)
         if config.coupling == "optimal":
             noise = noise[flow_matching.minibatch_ot_pairing(x0, noise)]

@@ -1,7 +1,6 @@
 """The model of a run, made again from its folder alone: no data set, no optimizer."""
 
 import contextlib
-import dataclasses
 import importlib
 from pathlib import Path
 from typing import Any, NamedTuple, get_type_hints
@@ -96,10 +95,10 @@ def _spec(content: dict[str, Any]) -> Spec:
 
 def _value(config: Any, name: str, value: Any) -> Any:
     """A plain value as the option's type has it."""
-    defaults = {field.name: field.default for field in dataclasses.fields(config)}
-    if isinstance(defaults[name], tuple):
+    hint = get_type_hints(config)[name]
+    if isinstance(value, list):
         return tuple(value)
-    return Path(value) if isinstance(defaults[name], Path) else value
+    return Path(value) if isinstance(value, str) and fits(Path(value), hint) else value
 
 
 def _like(model: Model, seeds: int, data: Spec) -> PyTree[Array]:

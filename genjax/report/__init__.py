@@ -1,6 +1,7 @@
 """What a run measured as one record, the page and the tables made from it, and pictures."""
 
 from genjax.report import figures
+from genjax.report.denoising import entropy_gap, guidance_sweep, loss_by_band, quality_by_calls, states
 from genjax.report.figures import Panel, Picture
 from genjax.report.judge import Judge, judged
 from genjax.report.measure import Measured, likelihood_rows, measure, summarize
@@ -23,14 +24,19 @@ __all__ = [
     "comparison",
     "comparison_page",
     "curves",
+    "entropy_gap",
     "figures",
+    "guidance_sweep",
     "image_panel",
     "judged",
     "likelihood_rows",
+    "loss_by_band",
     "measure",
     "page",
     "publish",
+    "quality_by_calls",
     "quantity",
     "samples_beside_data",
+    "states",
     "summarize",
 ]

@@ -22,7 +22,9 @@ __all__ = ["entropy_gap", "guidance_sweep", "loss_by_band", "quality_by_calls", 
 
 BANDS, PER_BAND = 8, 500
 SCALES = (0.5, 1.0, 2.0, 8.0)
-NUM_GUIDED = 500
+NUM_PER_CLASS = 60
+BURNT = 0.1
+"""How far beyond black or white a pixel is burnt out."""
 
 
 def entropy_gap(measured: Measured, data: Dataset) -> dict[str, Quantity]:
@@ -115,7 +117,7 @@ def guidance_sweep(
     view: View,
     data: Dataset,
 ) -> tuple[dict[str, Quantity], Picture]:
-    """Label accuracy against diversity over scales of guidance.
+    """Label accuracy against diversity within a class over scales of guidance, and the share of burnt-out pixels.
 
     Args:
         key: one key.
@@ -128,29 +130,42 @@ def guidance_sweep(
     Returns:
         Rows, and the picture.
     """
-    assert data.num_classes is not None
-    labels, keys = jnp.arange(NUM_GUIDED) % data.num_classes, jax.random.split(key, NUM_GUIDED)
+    num_classes = data.spec.num_classes
+    assert num_classes is not None
+    labels = jnp.tile(
+        jnp.arange(num_classes), NUM_PER_CLASS
+    )  # in turn, so that columns of a sheet are classes
+    keys = jax.random.split(key, len(labels))
 
     @jax.jit
-    def at(params: Any, scale: Array) -> tuple[Array, Array, Array]:
+    def at(params: Any, scale: Array) -> tuple[Array, ...]:
         draw = lambda key, label: view.show(sample(params, key, label, scale))
         shown = jax.vmap(draw)(keys, labels)
         said = jax.vmap(judge.classify)(shown)
         right = jnp.mean(jnp.argmax(said.logits, axis=1) == labels)
-        return shown, right, metrics.diversity(shown).pairwise_distance
+        by_class = jnp.reshape(shown, (NUM_PER_CLASS, num_classes, -1))
+        within = jax.vmap(lambda x: metrics.diversity(x).pairwise_distance, 1)(by_class)
+        burnt = jnp.mean((shown < -BURNT) | (shown > 1 + BURNT))
+        return shown, right, jnp.mean(within), burnt
 
-    rows, right, spread, panels = {}, [], [], []
+    rows, measured, panels = {}, [], []
+    about = {"of": judge.name, "note": "first seed"}
     for scale in SCALES:
-        shown, accuracy, distance = at(params, jnp.asarray(scale))
-        right.append(float(accuracy))
-        spread.append(float(distance))
-        about = {"of": judge.name, "note": "first seed"}
-        rows[f"label accuracy at guidance {scale:g}"] = quantity(accuracy, **about)
-        rows[f"pairwise distance at guidance {scale:g}"] = quantity(distance, **about)
-        panels.append(image_panel(f"guidance {scale:g}", np.asarray(shown[:50]), data.event_shape))
-    curve = {"label accuracy": right, "pairwise distance, over that at 0.5": np.array(spread) / spread[0]}
-    lines = figures.lines("guidance", SCALES, curve, xlabel="scale of guidance", ylabel="share")
-    caption = "Guidance trades diversity for adherence to the label; columns are classes. First seed."
+        shown, *numbers = at(params, jnp.asarray(scale))
+        measured.append([float(number) for number in numbers])
+        rows[f"label accuracy at guidance {scale:g}"] = quantity(numbers[0], **about)
+        rows[f"distance within a class at guidance {scale:g}"] = quantity(numbers[1], **about)
+        rows[f"pixels out of range at guidance {scale:g}"] = quantity(numbers[2], **about)
+        sheet = np.clip(np.asarray(shown[: 5 * num_classes]), 0, 1)
+        panels.append(image_panel(f"guidance {scale:g}", sheet, data.event_shape, columns=num_classes))
+    right, within, burnt = np.transpose(measured)
+    curves = {
+        "label accuracy": right,
+        f"distance within a class, over that at {SCALES[0]:g}": within / within[0],
+        "share of pixels out of range": burnt,
+    }
+    lines = figures.lines("guidance", SCALES, curves, xlabel="scale of guidance", ylabel="share")
+    caption = "Guidance trades diversity for adherence to the label, and burns out; columns are classes. First seed."
     return rows, Picture("guidance", caption, (lines, *panels))
 
 
@@ -196,6 +211,10 @@ def quality_by_calls(
             rows[f"sliced Wasserstein distance, {name}, {calls} network calls"] = quantity(
                 distances, baseline=floor, baseline_of="training data"
             )
-    caption = "Sliced Wasserstein distance from test data against network calls per sample; dotted, training data."
-    panel = figures.curves_of("quality and cost", curves, floor, xlabel="network calls", ylabel="distance")
+    caption = (
+        "Sliced Wasserstein distance from test data against network calls per sample; dotted, training data."
+    )
+    panel = figures.points_and_level(
+        "quality and cost", curves, floor, xlabel="network calls", ylabel="distance"
+    )
     return rows, Picture("network-calls", caption, (panel,))

@@ -145,6 +145,33 @@ def lines(title: str, x: Any, values: Mapping[str, Any], *, xlabel: str, ylabel:
     return Panel(title, _saved(figure, "svg"))
 
 
+def points_and_level(
+    title: str, curves: Mapping[str, Any], level: float, *, xlabel: str, ylabel: str
+) -> Panel:
+    """Measured pairs `[(x, y), …]` by name, joined by lines on logarithmic axes, and a level to reach."""
+    figure, axis = _figure(height=2.9)
+    for name, pairs in curves.items():
+        axis.loglog(*np.transpose(pairs), "o-", ms=3, lw=1.2, label=name)
+    axis.axhline(level, color=GREY, lw=1, ls=":")
+    axis.set(xlabel=xlabel, ylabel=ylabel)
+    axis.legend(fontsize=7, frameon=False, labelcolor=GREY)
+    return Panel(title, _saved(figure, "svg"))
+
+
+def field(title: str, points: Any, arrows: Any, paths: Any, *, limit: float) -> Panel:
+    """Arrows `[n, 2]` at points of the plane, of equal length, and paths `[m, steps, 2]` from circle to dot."""
+    figure, axis = _figure()
+    points, arrows, paths = map(np.asarray, (points, arrows, paths))
+    lengths = np.maximum(np.linalg.norm(arrows, axis=1, keepdims=True), 1e-12)
+    axis.quiver(*points.T, *(arrows / lengths).T, color=GREY, alpha=0.5, angles="xy", width=0.003)
+    for path in paths:
+        axis.plot(*path.T, lw=0.5, color="C0", alpha=0.7)
+    axis.plot(*paths[:, 0].T, "o", ms=3, mfc="none", color="C1")
+    axis.plot(*paths[:, -1].T, "o", ms=3, color="C0")
+    axis.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
+    return Panel(title, _saved(figure, "png"))
+
+
 def landscape(title: str, values: Any, points: Any, *, limit: float, label: str) -> Panel:
     """A function in the plane that has no natural zero, `[n, n]` as in `densities`, and points upon it."""
     figure, axis = _figure()

@@ -37,7 +37,7 @@ def test_a_made_is_normalised(num_levels, options):
     np.testing.assert_allclose(total_probability(net, 4, num_levels), 1.0, rtol=1e-5)
 
 
-@pytest.mark.parametrize("num_classes", [None, 2])
+@pytest.mark.parametrize("num_classes", [None, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_transformer_is_normalised(num_classes):
     params, apply, _, _ = transformer(5, 3, num_classes=num_classes)
     for label in [()] if num_classes is None else [(jnp.array(0),), (jnp.array(1),)]:
@@ -65,7 +65,7 @@ def test_binary_made_has_one_logit_an_input():
 @pytest.mark.parametrize(
     "build",
     [
-        lambda rngs: MADE(3, (64,), 3, rngs=rngs),
+        pytest.param(lambda rngs: MADE(3, (64,), 3, rngs=rngs), marks=pytest.mark.slow),
         lambda rngs: MADE(3, (64,), 3, order=(2, 0, 1), direct=True, rngs=rngs),
         lambda rngs: CausalTransformer(3, 3, width=16, num_layers=2, num_heads=2, rngs=rngs),
     ],
@@ -132,6 +132,7 @@ def test_a_mixture_of_logistics_is_the_categorical_of_its_levels(x64):
     np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-7, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_transformer_with_a_mixture_of_logistics_is_autoregressive():
     """Trained by the density of centred levels, checked and sampled by the logits of all levels."""
     params, apply, _, _ = transformer(3, 4, num_outputs=6)

@@ -24,7 +24,10 @@ SAMPLERS = {
 every = pytest.mark.parametrize("name", sorted(SAMPLERS))
 
 
-@pytest.mark.parametrize(("sampler", "order"), [(D.ddim(), 1), (D.heun(), 2), (D.dpm_solver_pp_2m(), 2)])
+@pytest.mark.parametrize(
+    ("sampler", "order"),
+    [(D.ddim(), 1), pytest.param(D.heun(), 2, marks=pytest.mark.slow), (D.dpm_solver_pp_2m(), 2)],
+)
 def test_deterministic_samplers_converge_at_their_order(sampler, order, x64):
     report = check_sampler(sampler, order=order)
     assert list(report.errors) == sorted(report.errors, reverse=True)

@@ -145,6 +145,7 @@ def narrow(num_seeds, num_chains, num_betas, move):
     return ends, BASE_LOG_Z + np.log(std)
 
 
+@pytest.mark.slow
 def test_a_bracket_whose_errors_are_too_small_says_so_and_one_that_mixes_does_not():
     n, seeds = 500, 40
     covers = lambda end, log_z: np.mean(abs(end.log_z - log_z) < 1.96 * end.error)

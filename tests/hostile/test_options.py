@@ -10,7 +10,18 @@ import pytest
 from genjax.faults import UsageError
 from genjax.training.options import _bounds, check_options, fits
 
-FAMILIES = ("vae", "autoencoder", "flow", "autoregressive", "energy", "gan", "classifier", "diffusion")
+FAMILIES = (
+    "vae",
+    "autoencoder",
+    "flow",
+    "autoregressive",
+    "energy",
+    "gan",
+    "classifier",
+    "diffusion",
+    "score",
+    "flow_matching",
+)
 
 pytestmark = pytest.mark.usefixtures("standard_promotion", "untyped")
 
@@ -48,6 +59,8 @@ TINY = {
     "energy": ["ring"],
     "gan": ["ring"],
     "diffusion": ["ring"],
+    "score": ["ring"],
+    "flow_matching": ["ring"],
     "classifier": ["digits"],
 }
 REFUSED = [
@@ -91,6 +104,16 @@ REFUSED = [
     ("diffusion", ["--schedule", "rectified", "--prediction", "noise"], "--prediction noise says nothing"),
     ("diffusion", ["--conditional"], "--conditional needs labels, and ring has none"),
     ("diffusion", ["--schedule", "cosine", "--sampling-steps", "1001"], "--sampling-steps is at most 1000"),
+    ("diffusion", ["--guidance", "2"], "--guidance 2 is between two predictions of a --conditional network"),
+    ("diffusion", ["--network", "unet"], "--network unet needs images; ring has points"),
+    ("score", ["--sigma-min", "4"], "--sigma-min must be below --sigma-max; got 4 and 3"),
+    ("score", ["--classifier", "nowhere"], "--classifier: no run in nowhere"),
+    ("flow_matching", ["--reflow", "nowhere"], "there is no run in nowhere"),
+    (
+        "flow_matching",
+        ["--reflow", "nowhere", "--coupling", "optimal"],
+        "--reflow has pairs of its own; leave --coupling at independent",
+    ),
     ("classifier", ["--shift", "9"], "--shift must be at least 0 and at most 8; got 9"),
     ("classifier", ["--hidden"], "--hidden needs at least one width"),
 ]

@@ -53,7 +53,10 @@ def build(name, **options):
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(n, marks=[pytest.mark.slow] * (n == "continuous_flow")) for n in sorted(ARCHITECTURES)],
+    [
+        pytest.param(n, marks=[pytest.mark.slow] * (n in ("continuous_flow", "spline_autoregressive_flow")))
+        for n in sorted(ARCHITECTURES)
+    ],
 )
 def test_every_context_has_a_bijector_its_jacobian_and_a_gradient(name, x64):
     flow, shape = build(name), ARCHITECTURES[name][1]

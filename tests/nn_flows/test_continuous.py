@@ -52,6 +52,7 @@ def test_a_network_is_a_bijector_with_the_jacobians_log_determinant_and_unit_mas
     assert abs(report.mass - 1) < 1e-4
 
 
+@pytest.mark.slow
 def test_a_sample_needs_no_divergence(x64):
     flow = away_from_identity(continuous_flow(jax.random.key(0), 3, hidden=(5,), num_steps=6))
     z = jnp.array([0.3, 0.1, -2.0])
@@ -82,6 +83,7 @@ def test_the_mean_over_all_directions_is_the_exact_log_determinant(x64):
     assert np.std(log_dets) > 1e-2
 
 
+@pytest.mark.slow
 def test_a_direction_is_no_part_of_the_trained_tree(x64):
     """It is put in for one loss, whose gradient has the structure of the flow, and whose mean is the exact one."""
     flow = moved(1, 2, hidden=(6,), num_steps=4)

@@ -33,7 +33,13 @@ ARCHITECTURES = {
         maf, num_layers=2, hidden=(6, 5), degrees=partial(random_degrees, jax.random.key(3)), norm=None
     ),
 }
-architectures = pytest.mark.parametrize("name", sorted(ARCHITECTURES))
+architectures = pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (name == "spline_autoregressive_flow"))
+        for name in sorted(ARCHITECTURES)
+    ],
+)
 
 
 def away_from_identity(params, scale=0.3):
@@ -138,6 +144,7 @@ def test_fit_actnorm_whitens_what_reaches_each_layer():
     np.testing.assert_allclose(jnp.std(reached, 0), 1, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_spline_flow_learns_two_dimensional_data_to_their_entropy(standard_promotion):
     """A Gaussian bent along a sine, of known entropy, to 0.2 nats in 300 steps; 0.08 for each of five seeds."""
     rng = np.random.default_rng(0)

@@ -173,7 +173,7 @@ def fresh():
     return start(jax.vmap(INIT)(jnp.zeros((2, 3))))
 
 
-@pytest.mark.parametrize("stop_at", [7, 35, *(pytest.param(n, marks=pytest.mark.slow) for n in (20, 56))])
+@pytest.mark.parametrize("stop_at", [7, *(pytest.param(n, marks=pytest.mark.slow) for n in (20, 35, 56))])
 def test_an_interrupted_run_goes_on_bit_for_bit(stop_at, tmp_path):
     whole = go(progress=fresh())
     run = RunFolder(tmp_path)

@@ -101,7 +101,7 @@ def test_moves_of_a_step_see_different_parts_of_the_batch():
         step(state, jax.random.key(0), jnp.arange(7.0))
 
 
-@pytest.mark.parametrize("game", [PLAIN, LAZY], ids=["plain", "lazy"])
+@pytest.mark.parametrize("game", [PLAIN, pytest.param(LAZY, marks=pytest.mark.slow)], ids=["plain", "lazy"])
 @pytest.mark.parametrize("split", [1, 6])
 def test_a_game_in_pieces_is_the_game_in_one(game, split):
     whole, _ = run(game, game[0](params()), 12)
@@ -173,6 +173,7 @@ def test_the_average_is_of_every_player_and_starts_at_the_initial_parameters():
         np.testing.assert_allclose(mean, (start + new) / 2, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_snapshots_are_of_the_parameters_at_their_steps_and_change_nothing_else():
     draw = lambda params: params["generator"]
     game = with_snapshots(*PLAIN, draw, every=4, num=2)
