@@ -221,6 +221,20 @@ def test_the_gaussian_rows_of_the_maf_paper(tmp_path):
 
 
 @pytest.mark.slow
+def test_tables_of_samplers(tmp_path):
+    """Orders of convergence, and the mass on the larger of two modes."""
+    done = command("tables/sampler_orders.py", "--out", tmp_path / "orders.json")
+    assert done.returncode == 0, done.stderr
+    for name, row in json.loads((tmp_path / "orders.json").read_text())["rules"].items():
+        assert abs(row["slope"] - row["order"]) < (0.15 if row["order"] == 1 else 0.2), name
+    done = command("tables/separated_modes.py", "--out", tmp_path / "modes.json")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((tmp_path / "modes.json").read_text())
+    assert abs(rows["annealed, σ 20 → 1, 20 levels of 200 steps"]["mass"] - 0.8) < 0.03
+    assert abs(rows["plain, 1,000 steps of .05"]["mass"] - 0.5) < 0.06
+
+
+@pytest.mark.slow
 @needs_data
 @pytest.mark.parametrize("preset", ["mnist", "binarized-mnist"])
 def test_vae_on_mnist(preset, tmp_path):

@@ -87,6 +87,9 @@ def judged(
             "missed": metrics.mode_divergence(jnp.argmax(fake.probs, axis=1), jnp.mean(real.probs, axis=0)),
             "classes": jnp.sum(jnp.any(jax.nn.one_hot(jnp.argmax(fake.probs, 1), shares.size) > 0, axis=0)),
             "copies": metrics.data_copying(train.pixels, real.pixels, fake.pixels),
+            "apart": _median_distance(fake.pixels, train.pixels)
+            / _median_distance(real.pixels, train.pixels),
+            "labels": jnp.mean(jnp.argmax(fake.probs, axis=1) == jnp.arange(m) % (model.num_classes or 1)),
         }
 
     of_seeds = [measure_one(real, train, fake) for fake in fakes]
@@ -124,6 +127,9 @@ def judged(
         "inception score": row("inception", "1 to the number of classes"),
         "density, features": row("density", "samples per ball around test data; 1 where the laws agree"),
     }
+    if model.num_classes:
+        note = "share of samples that the classifier takes for what was asked"
+        quality["label accuracy"] = row("labels", note, baseline=1.0, baseline_of="every label heard")
     diversity = {
         "classes reached": row("classes", "by the classifier"),
         "label entropy": row("entropy", "of the mean probabilities, in nats", unit="nats"),
@@ -132,6 +138,12 @@ def judged(
         "nearer to training than test data are": row(
             "copies", "probability; 0.5 for fresh data, 1 for copies", baseline=0.5, baseline_of="fresh data"
         ),
+        "distance to the nearest training image": row(
+            "apart",
+            "median, over that of test data; below 1 is nearer",
+            baseline=1.0,
+            baseline_of="test data",
+        ),
     }
     warnings = []
     if (fewest := min(int(seed["classes"]) for seed in of_seeds)) < int(floor["classes"]):
@@ -139,3 +151,8 @@ def judged(
     if (most := max(float(seed["copies"]) for seed in of_seeds)) > 0.9:
         warnings.append(f"Memorising: {most:.0%} of samples lie nearer to training data than test data do.")
     return {"Quality": quality, "Diversity and mode collapse": diversity}, warnings
+
+
+def _median_distance(a: Array, b: Array) -> Array:
+    """How far a point of the one set is from the nearest of the other."""
+    return jnp.median(metrics.nearest(a, b).distances)

@@ -5,14 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from experiments.tables.sampler_orders import STEPS, strong_errors
 from genjax import diffusion as D
 from genjax import flow_matching as F
 from genjax import vae
 from genjax.densities import normal_log_prob
-from genjax.diffusion.process import Level
-from genjax.oracles import GaussianMixture
 
-from .models import SCHEDULES, is_discrete, mixture
+from .models import SCHEDULES, is_discrete
 
 P = D.Prediction
 LEARNED = {
@@ -143,39 +142,5 @@ def test_statement_s10_at_one_step_the_bound_is_the_elbo_of_a_vae_with_a_fixed_e
 
 @pytest.mark.slow
 def test_euler_maruyama_is_of_strong_order_one(x64):
-    """One Brownian path for all step lengths, in (sigma/alpha)²: a long step's draw is the sum of the short ones'.
-
-    The components overlap: between separated ones 2 paths of 200 change sides at 100 steps, and are the whole error.
-    """
-    mix, schedule, rule = mixture(jnp.float64), D.log_snr_linear(6.0, -6.0), D.euler_maruyama()
-    mix = GaussianMixture(mix.weights, 0.4 * mix.means, mix.covs)
-    data, paths, fine = mix.predict(schedule, P.DATA), 200, 6400
-    at = lambda t: jax.vmap(lambda t: Level(t, schedule.alpha(t), schedule.sigma(t), schedule.log_snr(t)))(t)
-    levels = at(jnp.linspace(1.0, 0.1, fine + 1))
-    clock = (levels.sigma / levels.alpha) ** 2
-    increments = jnp.sqrt(clock[:-1] - clock[1:])[:, None, None] * jax.random.normal(
-        jax.random.key(0), (fine, paths, 2)
-    )
-    start = schedule.sigma(1.0) * jax.random.normal(jax.random.key(1), (paths, 2))
-
-    def estimate(x, now):
-        x0 = data(x, now.t)
-        return x0, (x - now.alpha * x0) / now.sigma
-
-    @jax.jit
-    def run(noise, now, after):
-        one = lambda x, z, n, a: rule.step((), z[None], estimate, x, n, a)[0]
-        step = lambda x, i: (jax.vmap(one, (0, 0, None, None))(x, *i), None)
-        return jax.lax.scan(step, start, (noise, now, after))[0]
-
-    def end(n):
-        every = fine // n
-        coarse = jax.tree.map(lambda a: a[::every], levels)
-        now, after = (jax.tree.map(lambda a, cut=cut: a[cut], coarse) for cut in (slice(-1), slice(1, None)))
-        tau = clock[::every]
-        draws = increments.reshape(n, every, paths, 2).sum(1) / jnp.sqrt(tau[:-1] - tau[1:])[:, None, None]
-        return run(draws, now, after)
-
-    exact, steps = end(fine), (100, 200, 400, 800)
-    errors = [float(jnp.sqrt(jnp.mean((end(n) - exact) ** 2))) for n in steps]
-    assert abs(-np.polyfit(np.log(steps), np.log(errors), 1)[0] - 1) < 0.15, errors
+    errors = strong_errors()
+    assert abs(-np.polyfit(np.log(STEPS), np.log(errors), 1)[0] - 1) < 0.15, errors

@@ -86,29 +86,6 @@ def test_a_direction_keeps_its_length_and_the_trace_is_its_mean(x64):
     np.testing.assert_allclose(means, exact)
 
 
-@pytest.mark.slow
-def test_annealed_chains_find_the_weights_of_separated_modes():
-    """.8 and .2 at (5, 5) and (−5, −5), 1,280 chains from U[−8, 8]²: plain chains do not, annealed ones do."""
-    modes = GaussianMixture(
-        jnp.array([0.8, 0.2]), jnp.array([[5.0, 5.0], [-5.0, -5.0]]), jnp.stack([jnp.eye(2)] * 2)
-    )
-    start = jax.random.uniform(jax.random.key(0), (1280, 2), minval=-8, maxval=8)
-    keys = jax.random.split(jax.random.key(1), 1280)
-    share = lambda x: float((x.sum(1) > 0).mean())
-    plain = jax.jit(jax.vmap(lambda k, x: S.langevin(k, modes.score, x, step_size=0.05, num_steps=1000)))
-    assert share(plain(keys, start)) < 0.7
-    sigmas = jnp.geomspace(20.0, 1.0, 20)
-
-    def score(x, sigma):
-        noised = GaussianMixture(modes.weights, modes.means, modes.covs + (sigma**2 - 1) * jnp.eye(2)[None])
-        return noised.score(x)
-
-    annealed = jax.jit(
-        jax.vmap(lambda k, x: S.annealed_langevin(k, score, x, sigmas, step_size=0.05, num_steps=200))
-    )
-    assert abs(share(annealed(keys, start)) - 0.8) < 0.03
-
-
 def test_at_one_level_it_is_denoising_matching_times_the_variance():
     score, x = lambda y, sigma: jnp.sin(y) / sigma, jnp.array([0.4, -1.0])
     key = jax.random.key(3)
