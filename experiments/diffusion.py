@@ -28,6 +28,9 @@ def main(config: Config) -> None:
 
     data = load(config.data, download=config.download)
     diffusion_model, schedule = model(config, data.spec), schedule_of(config)
+    loss, draw = diffusion_model.loss, diffusion_model.sample
+    assert loss is not None
+    assert draw is not None
     judge = None if config.classifier is None else classifier.judge(config.classifier, data)
     run = open_run("diffusion", config, data)
     data = data.with_test(config.test_examples)
@@ -39,9 +42,7 @@ def main(config: Config) -> None:
     rows, warnings = {}, []
     bands, timesteps = report.loss_by_band(
         key_bands,
-        lambda params, key, example, u: diffusion_model.loss(
-            params, key, example, lambda _: time_at(schedule, u)
-        ),
+        lambda params, key, example, u: loss(params, key, example, lambda _: time_at(schedule, u)),
         trained.params,
         examples(diffusion_model, data, "validation"),
         of=f"{config.prediction} of {data.name}, {config.schedule}",
@@ -55,7 +56,7 @@ def main(config: Config) -> None:
         more, warnings = report.judged(key_judge, judge, diffusion_model, measured)
         rows |= more
         if config.conditional:
-            sample = lambda params, key, label, scale: diffusion_model.sample(params, key, label, scale=scale)
+            sample = lambda params, key, label, scale: draw(params, key, label, scale=scale)
             rows["Controls"], sheet = report.guidance_sweep(
                 key_sweep, sample, trained.first, judge, diffusion_model.view, data
             )
@@ -102,7 +103,9 @@ def by_rule(diffusion_model, rule, data):
     def sample(params, key, num_steps):
         key_label, key = jax.random.split(key)
         labels = (
-            (jax.random.randint(key_label, (), 0, data.num_classes),) if diffusion_model.num_classes else ()
+            (jax.random.randint(key_label, (), 0, diffusion_model.num_classes),)
+            if diffusion_model.num_classes
+            else ()
         )
         return diffusion_model.sample(params, key, *labels, num_steps=num_steps, sampler=sampler_of(rule))
 
@@ -133,6 +136,8 @@ def trajectories(key, config, diffusion_model, trained, data):
         schedule_of(config),
     )
     key_noise, key_data, key_paths = jax.random.split(key, 3)
+    sample = diffusion_model.sample
+    assert sample is not None
     shares = (0.0, 0.1, 0.3, 0.6, 1.0)
 
     def noised(key, stored):
@@ -143,8 +148,8 @@ def trajectories(key, config, diffusion_model, trained, data):
     chosen = jnp.asarray(evenly_spaced(data.test, num))
     forward = jax.jit(jax.vmap(noised))(jax.random.split(key_noise, num), chosen)
     labels = (jnp.arange(num) % diffusion_model.num_classes,) if diffusion_model.num_classes else ()
-    draw = lambda key, *label: diffusion_model.sample(trained.first, key, *label, return_trajectory=True)
-    paths = jax.jit(jax.vmap(draw))(jax.random.split(key_paths, num), *labels)
+    states = lambda key, *label: sample(trained.first, key, *label, return_trajectory=True)
+    paths = jax.jit(jax.vmap(states))(jax.random.split(key_paths, num), *labels)
     # Most of the structure appears late.
     places = (config.sampling_steps * np.array([0, 0.7, 0.85, 0.95, 1])).round().astype(int)
     after = [f"after {place} of {config.sampling_steps} steps" for place in places]

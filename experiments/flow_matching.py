@@ -31,6 +31,8 @@ def main(config: Config) -> None:
 
     data = load(config.data, download=config.download)
     flow_model = model(config, data.spec, teacher=teacher(config, data.spec) if config.reflow else None)
+    draw = flow_model.sample
+    assert draw is not None
     judge = None if config.classifier is None else classifier.judge(config.classifier, data)
     run = open_run("flow_matching", config, data)
     data = data.with_test(config.test_examples)
@@ -49,14 +51,14 @@ def main(config: Config) -> None:
         more, warnings = report.judged(key_judge, judge, flow_model, measured)
         rows |= more
         if config.conditional:
-            sample = lambda params, key, label, scale: flow_model.sample(params, key, label, scale=scale)
+            sample = lambda params, key, label, scale: draw(params, key, label, scale=scale)
             rows["Controls"], sheet = report.guidance_sweep(
                 key_sweep, sample, trained.first, judge, flow_model.view, data
             )
             pictures.insert(1, sheet)
     if data.num_levels is None and not config.conditional:
         rule = "average velocity" if config.objective == "average" else config.sampler
-        sample = lambda params, key, n: flow_model.sample(params, key, num_steps=n)
+        sample = lambda params, key, n: draw(params, key, num_steps=n)
         num_calls = lambda name, n: n if config.objective == "average" else sampler_of(name).num_calls(n)
         rows["Cost"], calls = report.quality_by_calls(
             key_calls, {rule: sample}, num_calls, trained.params, flow_model.view, measured, steps=STEPS

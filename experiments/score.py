@@ -25,6 +25,9 @@ def main(config: Config) -> None:
 
     data = load(config.data, download=config.download)
     score_model, sigmas = model(config, data.spec), sigmas_of(config)
+    loss, draw = score_model.loss, score_model.sample
+    assert loss is not None
+    assert draw is not None
     judge = None if config.classifier is None else classifier.judge(config.classifier, data)
     run = open_run("score", config, data)
     data = data.with_test(config.test_examples)
@@ -36,7 +39,7 @@ def main(config: Config) -> None:
     def at_level(params, key, example, u):
         """From the least noise level to the largest."""
         sigma = sigmas[-1] * (sigmas[0] / sigmas[-1]) ** u
-        return score_model.loss(params, key, example, sigma[None])
+        return loss(params, key, example, sigma[None])
 
     rows, warnings = {}, []
     rows["Timesteps"], timesteps = report.loss_by_band(
@@ -54,7 +57,7 @@ def main(config: Config) -> None:
         more, warnings = report.judged(key_judge, judge, score_model, measured)
         rows |= more
         if config.conditional:
-            sample = lambda params, key, label, scale: score_model.sample(params, key, label, scale=scale)
+            sample = lambda params, key, label, scale: draw(params, key, label, scale=scale)
             rows["Controls"], sheet = report.guidance_sweep(
                 key_sweep, sample, trained.first, judge, score_model.view, data
             )

@@ -77,7 +77,9 @@ def genjax_side(num_dims, width, batch_size) -> Side:
 def diffusers_side(num_dims, width, batch_size) -> Side:
     """The scheduler's own loop."""
     import torch  # pyright: ignore[reportMissingImports]
-    from diffusers import DDPMScheduler  # pyright: ignore[reportMissingImports]
+    from diffusers.schedulers.scheduling_ddpm import (  # pyright: ignore[reportMissingImports]
+        DDPMScheduler,
+    )
 
     torch.set_num_threads(2)
     layers = [(torch.from_numpy(w), torch.from_numpy(b)) for w, b in weights(num_dims, width)]
@@ -94,7 +96,7 @@ def diffusers_side(num_dims, width, batch_size) -> Side:
         scheduler.set_timesteps(num_steps)
         x = torch.randn(batch_size, num_dims)
         for t in scheduler.timesteps:
-            x = scheduler.step(predict(x, t), t, x).prev_sample
+            x = scheduler.step(predict(x, t), int(t), x, return_dict=False)[0]
         return x
 
     return side

@@ -40,6 +40,7 @@ class Condition(nnx.Module):
     Args:
         width: of the vector.
         num_times: times that it is told, such as the two ends of an interval.
+        largest: the highest frequency at which a time is seen; a derivative along the time grows with it.
         num_classes: labels; there is one more row, the last, for "no label". Without classes there is no label.
         rngs: random streams of the initialisation.
 
@@ -47,10 +48,19 @@ class Condition(nnx.Module):
     (8,)
     """
 
-    def __init__(self, width: int, *, num_times: int = 1, num_classes: int, rngs: nnx.Rngs):
+    def __init__(
+        self,
+        width: int,
+        *,
+        num_times: int = 1,
+        largest: float = 1000.0,
+        num_classes: int,
+        rngs: nnx.Rngs,
+    ):
         self.time = nnx.List(
             [nnx.Linear(num_times * NUM_FEATURES, width, rngs=rngs), nnx.Linear(width, width, rngs=rngs)]
         )
+        self.largest = largest
         self.labels = nnx.Embed(num_classes + 1, width, rngs=rngs) if num_classes else None
 
     def __call__(
@@ -58,12 +68,12 @@ class Condition(nnx.Module):
     ) -> Float[Array, " width"]:
         """The vector of one time in [0, 1], or several, and one label."""
         inner, outer = self.time
-        features = jnp.concatenate([time_features(time, NUM_FEATURES) for time in t])
+        features = jnp.concatenate([time_features(time, NUM_FEATURES, largest=self.largest) for time in t])
         vector = outer(nnx.silu(inner(features)))
-        if (label is None) != (self.labels is None):
-            raise ValueError("a label is for a network with num_classes, and such a network needs one")
-        if self.labels is None:
+        if label is None and self.labels is None:
             return nnx.silu(vector)
+        if label is None or self.labels is None:
+            raise ValueError("a label is for a network with num_classes, and such a network needs one")
         last = self.labels.num_embeddings - 1
         if not isinstance(label, Tracer) and not 0 <= int(label) <= last:
             raise ValueError(f"labels are 0 to {last - 1}, and {last} stands for none; got {label}")

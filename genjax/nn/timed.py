@@ -19,6 +19,7 @@ class TimedMLP(nnx.Module):
         width: of the residual stream.
         num_layers: residual blocks.
         num_times: times that it is told.
+        largest: the highest frequency at which a time is seen.
         num_classes: labels; there is one more row, the last, for "no label".
         rngs: random streams of the initialisation.
 
@@ -36,12 +37,15 @@ class TimedMLP(nnx.Module):
         width: int,
         num_layers: int,
         num_times: int = 1,
+        largest: float = 1000.0,
         num_classes: int = 0,
         rngs: nnx.Rngs,
     ):
         linear = lambda i, o, **options: nnx.Linear(i, o, rngs=rngs, **options)
         self.first = linear(num_inputs, width)
-        self.condition = Condition(width, num_times=num_times, num_classes=num_classes, rngs=rngs)
+        self.condition = Condition(
+            width, num_times=num_times, largest=largest, num_classes=num_classes, rngs=rngs
+        )
         self.blocks = nnx.List(
             [
                 nnx.List(

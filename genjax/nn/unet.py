@@ -46,7 +46,7 @@ class UNet(nnx.Module):
         num_classes: int = 0,
         rngs: nnx.Rngs,
     ):
-        halved(image_shape[:2], len(channels) - 1)
+        halved((image_shape[0], image_shape[1]), len(channels) - 1)
         if channels[-1] % num_heads:
             raise ValueError(
                 f"the last of channels must be divisible by num_heads; got {channels} and {num_heads}"
@@ -66,7 +66,8 @@ class UNet(nnx.Module):
                 self.down.append(block(last, size))
                 handed.append(size)
                 last = size
-        self.middle = nnx.List([block(last, last), Attention(last, num_heads, rngs=rngs), block(last, last)])
+        self.before, self.after = block(last, last), block(last, last)
+        self.attention = Attention(last, num_heads, rngs=rngs)
         for level, size in reversed(list(enumerate(channels))):
             for _ in range(num_blocks):
                 self.up.append(block(last + handed.pop(), size))
@@ -89,8 +90,7 @@ class UNet(nnx.Module):
                 handed.append(h)
             else:
                 h = layer(h)
-        before, attention, after = self.middle
-        h = after(attention(before(h, condition)), condition)
+        h = self.after(self.attention(self.before(h, condition)), condition)
         for layer in self.up:
             if isinstance(layer, ResidualBlock):
                 h = layer(jnp.concatenate([h, handed.pop()], axis=-1), condition)
@@ -152,8 +152,8 @@ class Attention(nnx.Module):
         return h + self.merge(jnp.reshape(attended, h.shape))
 
 
-class OneImageNorm(nnx.GroupNorm):
-    """Group normalisation over one image, of which Flax would take the first axis for a batch.
+class OneImageNorm(nnx.Module):
+    """Group normalisation over one image, of which Flax's own would take the first axis for a batch.
 
     Args:
         channels: in and out, in 8 groups or as many as divide both.
@@ -161,8 +161,8 @@ class OneImageNorm(nnx.GroupNorm):
     """
 
     def __init__(self, channels: int, *, rngs: nnx.Rngs):
-        super().__init__(channels, math.gcd(8, channels), rngs=rngs)
+        self.norm = nnx.GroupNorm(channels, math.gcd(8, channels), rngs=rngs)
 
     def __call__(self, x: Float[Array, "y x c"]) -> Float[Array, "y x c"]:
         """The image, each group with mean 0 and variance 1 before its own scale and shift."""
-        return super().__call__(x[None])[0]
+        return self.norm(x[None])[0]

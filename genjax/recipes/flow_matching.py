@@ -144,7 +144,7 @@ def model(config: Config, data: "Spec", *, teacher: Callable | None = None) -> "
     import jax
     import jax.numpy as jnp
 
-    from genjax import Kind, expectation, flow_matching
+    from genjax import Kind, expectation, flow_matching, metrics
     from genjax.recipes.diffusion import sampler_of
     from genjax.training import LogProb, Model, make_optimizer, make_step
 
@@ -187,7 +187,24 @@ def model(config: Config, data: "Spec", *, teacher: Callable | None = None) -> "
         return nats - data.num_dims * jnp.log(config.scale)  # of the points themselves
 
     def validate(params, validation):
+        if (
+            average
+        ):  # whose objective has a gradient and no value: how far one step leads from validation data
+            return one_step_distance(params, validation)
         return loss(params, jax.random.key(0), jax.tree.map(lambda leaf: leaf[:NUM_VALIDATE], validation))
+
+    def one_step_distance(params, validation):
+        key_data, key_source, key_lines = jax.random.split(jax.random.key(0), 3)
+        stored, *labels = jax.tree.map(
+            lambda leaf: leaf[:NUM_VALIDATE], validation if made.num_classes else (validation,)
+        )
+        keys = jax.random.split(key_source, len(stored))
+        fake = jax.vmap(lambda key, *label: view.show(sample(params, key, *label, num_steps=1)))(
+            keys, *labels
+        )
+        observe = lambda key, stored: view.show(view.observe(key, stored))
+        real = jax.vmap(observe)(jax.random.split(key_data, len(stored)), stored)
+        return metrics.sliced_wasserstein(key_lines, real, fake)
 
     gaussian = config.source == "gaussian" and data.num_levels is None and not made.num_classes
     measured = gaussian and config.likelihood_examples

@@ -4,6 +4,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from genjax.report.families import FAMILIES
 from genjax.report.figures import Picture
 from genjax.report.summary import CHECKLIST, Quantity, Summary, format_number, spread_in_words
 from genjax.report.table import comparison
@@ -106,12 +107,20 @@ def headline(summary: Summary) -> dict[str, str]:
     }
 
 
-def comparison_page(runs: Mapping[str, Summary], thumbnails: Mapping[str, bytes]) -> str:
+def comparison_page(
+    runs: Mapping[str, Summary],
+    thumbnails: Mapping[str, bytes],
+    *,
+    title: str = "Runs side by side",
+    opening: str = "",
+) -> str:
     """Runs side by side.
 
     Args:
-        runs: path of the run to its summary.
+        runs: path of the run, from the page, to its summary.
         thumbnails: path of the run to a PNG of its samples.
+        title: of the page.
+        opening: what they have in common.
 
     Returns:
         HTML that needs no other file.
@@ -119,7 +128,9 @@ def comparison_page(runs: Mapping[str, Summary], thumbnails: Mapping[str, bytes]
     table = comparison(list(runs.values()))
     return _render(
         "comparison.html",
-        title="Runs side by side",
+        title=title,
+        opening=opening,
+        families=FAMILIES,
         table=table,
         runs=list(runs.items()),
         thumbnails=thumbnails,
