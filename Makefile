@@ -3,12 +3,14 @@ PYTHON ?= python3
 VENV := $(if $(filter python3,$(PYTHON)),.venv,.venv-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-all audit check setup clean
+.PHONY: help demo test test-all notebooks notebooks-fast audit check setup clean
 
 help:
-	@echo "make demo      train on real digits, write runs/demo/report.html and summary.json"
+	@echo "make demo      train every family on real digits: runs/demo/report.html, summary.json and family_map.csv"
 	@echo "make test      run the tests (make test PYTHON=python3.12 for another Python)"
 	@echo "make test-all  run the slow tests too, with optimised programs"
+	@echo "make notebooks-fast  run every chapter of notebooks/ with small sizes"
+	@echo "make notebooks  execute the chapters in full and write them with their outputs"
 	@echo "make audit     the worst float32 error of every function, value and gradient, against exact values"
 	@echo "make check     formatter, linter, type checker and the floors of the house"
 	@echo "make clean     remove the environments and caches; runs/ stays"
@@ -21,14 +23,22 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 demo: setup
-	@rm -rf runs/demo
-	$(BIN)/python experiments/vae.py digits --out runs/demo
+	$(BIN)/python experiments/family_map.py --out runs/demo
 
 test: setup
 	$(BIN)/python -m pytest -q -n 2
 
 test-all: setup
 	XLA_FLAGS="$(XLA_FLAGS)" $(BIN)/python -m pytest -q -n 2 -m "slow or not slow"
+
+notebooks-fast: setup
+	@for chapter in notebooks/[0-9]*.py; do \
+	  echo "$$chapter"; GENJAX_FAST=1 MPLBACKEND=Agg $(BIN)/python $$chapter > /dev/null || exit 1; \
+	done
+
+notebooks: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[notebooks]' -c constraints.txt
+	$(BIN)/python notebooks/execute.py
 
 audit: setup
 	$(BIN)/python -m tests.audit

@@ -173,7 +173,10 @@ def judge_samples(family: str, config: Config, classifier: Path):
     data = load(config.data, download=config.download)
     rebuilt = rebuild(config.out / family)
     key_draw, key_judge = jax.random.split(jax.random.key(config.seed))
-    samples, _ = draw(rebuilt.model, rebuilt.params, key_draw, JUDGED)
+    if family == "autoencoder":
+        samples = decoded(rebuilt, jnp.asarray(data.train), key_draw)
+    else:
+        samples, _ = draw(rebuilt.model, rebuilt.params, key_draw, JUDGED)
     assert data.num_levels is not None
     levels = data.num_levels - 1
     grey = lambda part, n: (
@@ -189,21 +192,46 @@ def judge_samples(family: str, config: Config, classifier: Path):
     )
 
 
+def decoded(rebuilt, train, key):
+    """What an autoencoder decodes from a Gaussian fitted to its codes: it has no distribution of its own."""
+    import jax
+    import jax.numpy as jnp
+
+    from genjax.recipes.latent import networks
+
+    view, net = networks(rebuilt.config, rebuilt.data)
+    key_data, key_codes = jax.random.split(key)
+
+    def one_seed(params, key):
+        x = jax.vmap(view.observe)(jax.random.split(key_data, len(train)), train)
+        codes = jax.vmap(lambda x: net.encode(params, x)[0])(x)
+        draws = jax.random.multivariate_normal(key, codes.mean(0), jnp.cov(codes.T), (JUDGED,))
+        return jax.vmap(lambda z: net.decode(params, z))(draws)
+
+    seeds = len(jax.tree.leaves(rebuilt.params)[0])
+    return jax.jit(jax.vmap(one_seed))(rebuilt.params, jax.random.split(key_codes, seeds))
+
+
 def write(config: Config, done: dict, num_families: int) -> None:
     """The page, the table and the numbers of the families that are done."""
     from genjax.report import comparison, comparison_page
 
     examples = EXAMPLES[config.data] // (4 if config.quick else 1)
-    budget = f"Every family saw {examples:,} training examples of {config.data}"
+    opening = f"Every family saw {examples:,} training examples of {config.data}."
     if len(done) < num_families:
-        budget = f"{len(done)} of {num_families} families so far. {budget}"
+        opening = f"{len(done)} of {num_families} families so far. {opening}"
+    if "autoencoder" in done and config.data != "circle":
+        opening += (
+            " The autoencoder is no distribution: in a classifier's features stands what it decodes from a Gaussian "
+            "fitted to its codes, elsewhere what it decodes from N(0, I)."
+        )
     thumbnails = {
         family: file.read_bytes()
         for family in done
         if (file := config.out / family / "samples.png").is_file()
     }
     (config.out / "report.html").write_text(
-        comparison_page(done, thumbnails, title=f"The family map on {config.data}", opening=f"{budget}."),
+        comparison_page(done, thumbnails, title=f"The family map on {config.data}", opening=opening),
         encoding="utf-8",
     )
     content = {family: summary.to_json() for family, summary in done.items()}
