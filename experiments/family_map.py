@@ -29,7 +29,7 @@ OPTIONS = {
         "vae": {"evidence_samples": 500},
         "gan": {"batch_size": 64, "conditional": True},
         "flow": {"model": "maf", "hidden": (128,)},
-        "autoregressive": {"batch_size": 128},
+        "autoregressive": {"model": "made", "hidden": (256,), "batch_size": 128},
         "energy": {"batch_size": 64, "hidden_units": 20},
         "flow_matching": {"sampler": "euler"},
     },
@@ -89,7 +89,8 @@ def main(config: Config) -> None:
 
 def plan(config: Config) -> list[str]:
     """The families to train, in their order."""
-    known = [family for family in ORDER if config.data != "circle" or family != "gan"]
+    presets = lambda family: importlib.import_module(f"genjax.recipes.{family}").PRESETS
+    known = [family for family in ORDER if PRESET.get((config.data, family), config.data) in presets(family)]
     if not config.only:
         return known
     asked = [name.strip().replace("-", "_") for name in config.only.split(",")]
@@ -259,5 +260,7 @@ if __name__ == "__main__":
         check_options(asked)
         try:
             main(asked)
-        except KeyboardInterrupt as error:
-            raise Stopped(f"interrupted; go on with the same command (folder {asked.out})") from error
+        except (KeyboardInterrupt, Stopped) as error:
+            stopped = Stopped(f"stopped; go on with the same command (folder {asked.out})")
+            stopped.code = getattr(error, "code", stopped.code)
+            raise stopped from error

@@ -115,7 +115,10 @@ class Programs:
         return jax.jit(call)
 
 
-@pytest.fixture(scope="module", params=sorted(ROWS))
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=[pytest.mark.slow] * row.slow) for name, row in sorted(ROWS.items())],
+)
 def programs(request):
     """Of each row in turn; pytest runs all checks of a row before those of the next."""
     return Programs(ROWS[request.param])

@@ -249,6 +249,7 @@ def test_flow_matching_tells_how_straight_its_paths_are_and_what_few_steps_give(
     assert {"path.png", "network-calls.svg"} <= {p.name for p in tiny("flow_matching").iterdir()}
 
 
+@pytest.mark.slow
 def test_a_flow_learns_from_the_pairs_of_another(tiny, tmp_path):
     """Two kinds of few-step generation: straightened paths, and the average velocity."""
     options = {"width": 8, "layers": 1, "batch_size": 8, "likelihood_examples": 0}

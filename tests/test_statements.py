@@ -12,7 +12,7 @@ TABLE = tomllib.loads((ROOT / "tests" / "statements.toml").read_text())
 PENDING = TABLE.pop("pending")
 IDS = [f"S{i:02d}" for i in range(1, 28)]
 # Lower these with every family and notebook; never raise them.
-MOST_PENDING = {"families": 2, "notebooks": 27}
+MOST_PENDING = {"families": 0, "notebooks": 3}
 
 
 def test_every_statement_is_made_executable_or_pending_and_not_both():
@@ -40,6 +40,6 @@ def test_functions_tests_and_notebooks_exist(name):
         path, function = test.split("::")
         tree = ast.parse((ROOT / path).read_text())
         assert function in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}, test
-    if "notebook" in entry:
-        path, cell = entry["notebook"].split("#")
-        assert f"# %% {cell}" in (ROOT / path).read_text()
+    for place in entry.get("notebook", []):
+        path, cell = place.split("#")
+        assert f"# %% {cell}\n" in (ROOT / path).read_text(), place

@@ -126,4 +126,4 @@ def judge(path: Path, data: "Dataset") -> "Judge":
     config = Config(hidden=tuple(content["config"]["hidden"]))
     params = jax.tree.map(lambda leaf: leaf[0], rebuilt.params)
     _, apply = network(config, rebuilt.data)
-    return Judge(f"the classifier in {path}", lambda shown: apply(params, 2 * shown - 1))
+    return Judge(f"classifier {content['id'][:6]} of {data.name}", lambda shown: apply(params, 2 * shown - 1))

@@ -186,6 +186,7 @@ def _render(template: str, **values: Any) -> str:
         "number": format_number,
         "error": lambda value: f"{value:.2g}",
         "base64": lambda data: base64.b64encode(data).decode(),
+        "last_part": lambda path: path.rstrip("/").rsplit("/", 1)[-1],
         "value": lambda row: format_to(row.mean, row.standard_error),
         "words": lambda row: IN_WORDS.get(row.kind, ""),
     }

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from genjax.report.summary import Quantity, Summary
+from genjax.report.summary import Quantity, Summary, format_number
 
 __all__ = ["Cell", "Column", "Table", "comparison"]
 
@@ -70,6 +70,15 @@ class Table(NamedTuple):
             rows = [j for j, row in enumerate(self.rows) if any(row[i] is not None for i in columns)]
             groups.append((of, columns, rows))
         return groups
+
+    def baseline(self, column: int) -> Quantity | None:
+        """A quantity of the column whose baseline is that of all others that have one; None where they differ."""
+        told: dict[tuple[str, str], Quantity] = {}
+        for row in self.rows:
+            cell = row[column]
+            if cell is not None and cell.quantity.baseline is not None:
+                told[format_number(cell.quantity.baseline), cell.quantity.baseline_of] = cell.quantity
+        return next(iter(told.values())) if len(told) == 1 else None
 
     def _order(self, of: str) -> int:
         return next(i for i, c in enumerate(self.columns) if c.of == of)

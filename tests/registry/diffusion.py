@@ -178,6 +178,7 @@ ROWS = {
         (normal(2),),
         bfloat16=False,
         gradient="none",
+        slow=True,
     ),
     "genjax.diffusion.snr_weight": Row(lambda t: diffusion.snr_weight(VP, t), (TIME,)),
     "genjax.diffusion.transition_variance": Row(
@@ -196,6 +197,7 @@ ROWS = {
         (normal(2),),
         bfloat16=False,
         gradient="none",
+        slow=True,
     ),
     "genjax.flow_matching.mean_flow_error": Row(
         lambda x0, e: flow_matching.mean_flow_error(lambda x, r, t: field(x, t - r), x0, 0.2, 0.7, e),

@@ -61,6 +61,7 @@ ROWS = {
         lambda a, z: flow.ContinuousFlow(genjax.Bound(a, damped), num_steps=8).forward(z),
         (np.array(0.7), normal(3)),
         bfloat16=False,
+        slow=True,
     ),
     "genjax.flow.Coupling": Row(
         lambda w, z: both_ways(flow.Coupling(genjax.Bound(w, from_first), flow.affine, FIRST), z),

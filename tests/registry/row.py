@@ -28,12 +28,14 @@ class Row:
         gradient: "exact" where jax.grad is the derivative (compared with finite differences), "estimator" where it
             is meant to differ from it, "none" where the value is not differentiable.
         bfloat16: whether bfloat16 is accepted; else it must be refused by TypeError.
+        slow: whether only `make test-all` runs the battery: of functions that wrap one which is always run.
     """
 
     call: Callable[..., Any]
     args: tuple[Any, ...]
     gradient: str = "exact"
     bfloat16: bool = True
+    slow: bool = False
 
 
 def normal(*shape: int) -> np.ndarray:

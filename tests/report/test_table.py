@@ -109,3 +109,17 @@ def test_few_seeds_need_their_own_factor_to_cover_and_to_tell_runs_apart():
     assert quantity([1.0]).interval is None
     told = np.mean([any(marks(*seeds)) for seeds in rng.normal(size=(1000, 2, 3))])
     assert told < 0.05  # runs of one law
+
+
+def test_a_baseline_is_told_once_where_all_runs_have_the_same():
+    beside = {"of": "grey levels", "baseline_of": "training data"}
+    quality = lambda value, baseline: quantity([value, value + 1], baseline=baseline, **beside)
+    table = comparison(
+        [
+            run(name, Quality={"Fréchet distance": quality(1.0, 0.5), "precision": quality(0.5, baseline)})
+            for name, baseline in (("a", 0.9), ("b", 0.8))
+        ]
+    )
+    by_name = {column.name: table.baseline(i) for i, column in enumerate(table.columns)}
+    assert by_name["Fréchet distance"].baseline == 0.5
+    assert by_name["precision"] is None
