@@ -33,7 +33,8 @@ OPTIONS = {
         "flow": {"model": "maf", "hidden": (128,)},
         "autoregressive": {"width": 32, "batch_size": 64},
         "energy": {"batch_size": 64, "hidden_units": 20},
-        "flow_matching": {"sampler": "euler"},
+        "diffusion": {"ema": 0.99},
+        "flow_matching": {"sampler": "euler", "ema": 0.99},
     },
     "circle": {
         "vae": {"evidence_samples": 500},

@@ -60,6 +60,7 @@ def sampler_of(name: str) -> Any:
         "ddim": diffusion.ddim,
         "heun": diffusion.heun,
         "dpm": diffusion.dpm_solver_pp_2m,
+        "euler": diffusion.euler,
     }[name]()
 
 
