@@ -328,9 +328,9 @@ assert np.abs(np.diff(averages) - math.log(10)).max() < 1e-4
 # The figure's density is $p(x_1, x_2) = N(x_2; 0, 4)\, N(x_1; \tfrac14 x_2^2, 1)$. A single layer with Gaussian
 # conditionals is exact in the order $(x_2, x_1)$, where both conditionals *are* Gaussian. In the order $(x_1, x_2)$
 # it cannot be: given $x_1$, the other coordinate has two modes. Five layers stacked, the order reversed from one to
-# the next, repair almost all of it in the wrong order. The same here: the density, the single layers in both orders, five
-# layers. Different: networks have two hidden layers of 32 units, and the gap is given in nats against the
-# closed-form entropy, $\log(2\pi e) + \log 2 = 3.5310$.
+# the next, repair almost all of it in the wrong order. The same here: the density, the single layers in both
+# orders, five layers. Different: networks have two hidden layers of 32 units, and the gap is given in nats against
+# the closed-form entropy, $\log(2\pi e) + \log 2 = 3.5310$.
 
 # %% order-matters
 

@@ -12,7 +12,7 @@ TABLE = tomllib.loads((ROOT / "tests" / "statements.toml").read_text())
 PENDING = TABLE.pop("pending")
 IDS = [f"S{i:02d}" for i in range(1, 28)]
 # Lower these with every family and notebook; never raise them.
-MOST_PENDING = {"families": 0, "notebooks": 3}
+MOST_PENDING = {"families": 0, "notebooks": 0}
 
 
 def test_every_statement_is_made_executable_or_pending_and_not_both():
