@@ -149,7 +149,7 @@ assert linear.alpha(500) ** 2 < 0.1 < 0.4 < cosine.alpha(500) ** 2
 
 # %% reverse-step
 with jax.enable_x64(True):
-    grid = np.linspace(-8, 8, 6001)
+    grid = np.linspace(-8, 8, 3001 if FAST else 6001)
     spacing = grid[1] - grid[0]
     s, t, clean, seen = 399, 400, 0.7, -0.4
     density = lambda at, mean, variance: (
@@ -285,7 +285,7 @@ x = normal.sample(next(keys), n)
 for posterior, reverse_variance in (
     (False, diffusion.transition_variance),
     (True, diffusion.posterior_variance),
-):
+)[: 1 if FAST else 2]:
     bound = genjax.per_example(
         diffusion.variational_bound, normal.noise_fn(sixty), sixty, reverse_variance=reverse_variance
     )
@@ -341,18 +341,22 @@ n, times = 2000 if FAST else 10_000, jnp.array([50, 150, 300, 500, 900])
 x, noise = mixture.sample(next(keys), n), jax.random.normal(next(keys), (n, 2))
 
 
-def losses(noise_fn):
-    error = lambda t, x, e: diffusion.denoising_error(noise_fn, linear, x, t, e)
-    return jax.jit(jax.vmap(jax.vmap(error, (None, 0, 0)), (0, None, None)))(times, x, noise)
-
-
 best = mixture.noise_fn(linear)
-at_best, beside = losses(best), losses(lambda x, t: 0.9 * best(x, t))
+
+
+@jax.jit
+def losses(scale):
+    """The denoising errors of scale times the best prediction, by time and example."""
+    error = lambda t, x, e: diffusion.denoising_error(lambda x, t: scale * best(x, t), linear, x, t, e)
+    return jax.vmap(jax.vmap(error, (None, 0, 0)), (0, None, None))(times, x, noise)
+
+
+at_best, beside = losses(1.0), losses(0.9)
 with jax.enable_x64(True):
     wide = jax.tree.map(lambda a: jnp.asarray(np.asarray(a), jnp.float64), mixture)
     quadrature = jax.jit(wide.optimal_l_simple, static_argnames="num_points")
-    floor = [float(quadrature(linear, t, num_points=120)) for t in times]
-    finer = [float(quadrature(linear, t, num_points=120 if FAST else 160)) for t in times]
+    floor = [float(quadrature(linear, t, num_points=60 if FAST else 120)) for t in times]
+    finer = [float(quadrature(linear, t, num_points=60 if FAST else 160)) for t in times]
 assert np.allclose(floor, finer, atol=1e-6)  # the quadrature has converged
 for t, exact, drawn, worse in zip(times, floor, at_best, beside, strict=True):
     error = drawn.std() / np.sqrt(n)
@@ -369,7 +373,7 @@ for t, exact, drawn, worse in zip(times, floor, at_best, beside, strict=True):
 # enough for a CPU and is itself a mixture of Gaussians, so the least loss is known at every time.
 
 # %% train-on-the-ring
-T, ring = 200, GaussianRing()
+T, ring = 40 if FAST else 200, GaussianRing()
 schedule = diffusion.linear_schedule(T)
 init, apply = nn.functional(lambda rngs: nn.TimedMLP(2, width=64, num_layers=1 if FAST else 3, rngs=rngs))
 
@@ -401,15 +405,13 @@ if not FAST:
 # distance between the curves.
 
 # %% loss-by-timestep
-bands, n = np.linspace(1, T, 4 if FAST else 15).astype(int), 500 if FAST else 4000
+bands, n = np.linspace(1, T, 2 if FAST else 15).astype(int), 500 if FAST else 4000
 x, noise = ring.sample(next(keys), n), jax.random.normal(next(keys), (n, 2))
 error = lambda t, x, e: diffusion.denoising_error(trained, schedule, x, t, e)
 by_time = jax.jit(jax.vmap(jax.vmap(error, (None, 0, 0)), (0, None, None)))(jnp.asarray(bands), x, noise)
 truth = GaussianMixture(jnp.full(8, 1 / 8), jnp.asarray(ring.centers), jnp.stack([0.01 * jnp.eye(2)] * 8))
 quadrature = jax.jit(truth.optimal_l_simple, static_argnames="num_points")
-least = np.array(
-    [float(quadrature(schedule, t, num_points=100 if FAST else 240)) for t in jnp.asarray(bands)]
-)
+least = np.array([float(quadrature(schedule, t, num_points=40 if FAST else 240)) for t in jnp.asarray(bands)])
 mean, error = by_time.mean(1), by_time.std(1) / np.sqrt(n)
 fig, ax = plt.subplots(figsize=(6, 3), layout="constrained")
 ax.errorbar(bands / T, mean, 2 * error, label="network")
@@ -447,7 +449,7 @@ states = jax.jit(jax.vmap(path))(jax.random.split(next(keys), n), noise)  # [n, 
 guess = jax.vmap(
     diffusion.converted(trained, schedule, source=Prediction.NOISE, target=Prediction.DATA), (0, None)
 )
-shown = [150, 110, 70, 30, 1]
+shown = [3 * T // 4, 11 * T // 20, 7 * T // 20, 3 * T // 20, 1]
 guesses = [guess(states[:, T - t], jnp.asarray(t)) for t in shown]
 fig, axes = plt.subplots(2, 5, figsize=(8, 3.6), sharex=True, sharey=True, layout="constrained")
 for column, t, clean in zip(axes.T, shown, guesses, strict=True):
@@ -457,10 +459,8 @@ for column, t, clean in zip(axes.T, shown, guesses, strict=True):
         ax.set(xlim=(-3, 3), ylim=(-3, 3), xticks=[], yticks=[], aspect="equal")
 axes[0, 0].set_ylabel("$x_t$")
 axes[1, 0].set_ylabel(r"$\hat x_0$")
-print(
-    "sigma/alpha at t = 200, 150 and 70:",
-    *(f"{jnp.exp(-schedule.log_snr(t) / 2):.1f}" for t in (200, 150, 70)),
-)
+amplified = {t: round(float(jnp.exp(-schedule.log_snr(t) / 2)), 1) for t in (T, shown[0], shown[2])}
+print("sigma/alpha by time:", amplified)
 radius = [float(jnp.linalg.norm(clean, axis=1).mean()) for clean in guesses]
 print(
     "mean distance of the guess from the centre:", " ".join(f"{r:.2f}" for r in radius), "(the ring's is 2)"

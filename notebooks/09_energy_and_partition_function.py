@@ -139,7 +139,7 @@ if not FAST:
     assert (
         abs(state.params["log_z"] - learned.log_z) < 0.15
     )  # the learned value is a minimum over finite data
-    assert 0 < gaps.mean() < 0.4
+    assert 0 < gaps.mean() < 0.05  # nats, of an entropy of 1.65
 
 # %% [markdown]
 # ## What a grid costs
@@ -185,7 +185,7 @@ assert "10^1572864.0" in messages[1]  # 100^786432
 visible, hidden = 14, 8
 key_w, key_b, key_a = jax.random.split(next(keys), 3)
 rbm = energy.RestrictedBoltzmann(
-    weights=1.2 * jax.random.normal(key_w, (visible, hidden)),
+    weights=2 * jax.random.normal(key_w, (visible, hidden)),
     visible_bias=jax.random.normal(key_b, (visible,)) - 1,
     hidden_bias=jax.random.normal(key_a, (hidden,)) - 1,
 )
@@ -195,7 +195,7 @@ over_visible = float(energy.log_partition_enumeration(rbm.free_energy, states).l
 print(f"exact log Z: {exact:.4f} over the hidden states, {over_visible:.4f} over the 2^14 visible ones")
 assert abs(exact - over_visible) < 1e-4 * exact  # float32
 
-counts, n = [10, 100] if FAST else [10, 30, 100, 300, 1000], 100 if FAST else 500
+counts, n = [3, 100] if FAST else [3, 10, 30, 100, 300, 1000], 100 if FAST else 500
 ends = []
 for count in counts:
     bracket = jax.jit(
@@ -219,6 +219,7 @@ ax.legend()
 last = ends[-1]
 assert last.lower.log_z < exact + 4 * last.lower.error
 assert last.upper.log_z > exact - 4 * last.upper.error
-assert abs(last.gap) < abs(ends[0].gap)
+assert last.gap < ends[0].gap
+assert last.lower.error < ends[0].lower.error
 if not FAST:
     assert abs(last.gap) < 0.2
