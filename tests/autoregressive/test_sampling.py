@@ -96,6 +96,7 @@ def test_cached_draws_are_the_uncached_draws():
     assert len(np.unique(whole, axis=0)) > 50
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [16, 64])
 def test_a_token_costs_one_position_and_not_the_sequence(length):
     """A cached step costs the n-th part of the whole network's call, within a tenth: nothing is computed twice."""

@@ -26,7 +26,11 @@ every = pytest.mark.parametrize("name", sorted(SAMPLERS))
 
 @pytest.mark.parametrize(
     ("sampler", "order"),
-    [(D.ddim(), 1), pytest.param(D.heun(), 2, marks=pytest.mark.slow), (D.dpm_solver_pp_2m(), 2)],
+    [
+        pytest.param(D.ddim(), 1, marks=pytest.mark.slow),  # as the example of check_sampler
+        pytest.param(D.heun(), 2, marks=pytest.mark.slow),
+        (D.dpm_solver_pp_2m(), 2),
+    ],
 )
 def test_deterministic_samplers_converge_at_their_order(sampler, order, x64):
     report = check_sampler(sampler, order=order)

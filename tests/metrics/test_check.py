@@ -119,7 +119,7 @@ def test_a_metric_passes_its_own_check(metric):
     metrics.check(jax.jit(metric), metric)
 
 
-QUICK = ("clipped at zero", "off where n ≤ d", "real and fake swapped", "an unsquared distance of means")
+QUICK = ("clipped at zero", "real and fake swapped")
 
 
 @pytest.mark.parametrize(
