@@ -28,14 +28,13 @@ def main(config: Config) -> None:
 
     data = load(config.data, download=config.download)
     diffusion_model, schedule = model(config, data.spec), schedule_of(config)
-    loss, draw = diffusion_model.loss, diffusion_model.sample
+    loss = diffusion_model.loss
     assert loss is not None
-    assert draw is not None
     judge = None if config.classifier is None else classifier.judge(config.classifier, data)
     run = open_run("diffusion", config, data)
     data = data.with_test(config.test_examples)
     trained = run.train(diffusion_model, data)
-    key_measure, key_judge, key_bands, key_sweep, key_path = jax.random.split(run.keys.measure, 5)
+    key_measure, key_judge, key_bands, key_sweep, key_path, key_calls = jax.random.split(run.keys.measure, 6)
     num_samples = 2000 if data.num_levels is None else 1000
     measured = report.measure(diffusion_model, trained, data, key_measure, num_samples=num_samples)
 
@@ -56,9 +55,8 @@ def main(config: Config) -> None:
         more, warnings = report.judged(key_judge, judge, diffusion_model, measured)
         rows |= more
         if config.conditional:
-            sample = lambda params, key, label, scale: draw(params, key, label, scale=scale)
             rows["Controls"], sheet = report.guidance_sweep(
-                key_sweep, sample, trained.first, judge, diffusion_model.view, data
+                key_sweep, diffusion_model, trained.first, judge, data
             )
             pictures.insert(1, sheet)
     elif data.num_levels is not None:
@@ -66,7 +64,7 @@ def main(config: Config) -> None:
     if config.rules:
         print("drawing samples by every rule", flush=True)
         rows["Cost"], calls = report.quality_by_calls(
-            key_sweep,
+            key_calls,
             {rule: by_rule(diffusion_model, rule, data) for rule in RULES},
             lambda rule, n: sampler_of(rule).num_calls(n),
             trained.params,

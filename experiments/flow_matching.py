@@ -51,10 +51,7 @@ def main(config: Config) -> None:
         more, warnings = report.judged(key_judge, judge, flow_model, measured)
         rows |= more
         if config.conditional:
-            sample = lambda params, key, label, scale: draw(params, key, label, scale=scale)
-            rows["Controls"], sheet = report.guidance_sweep(
-                key_sweep, sample, trained.first, judge, flow_model.view, data
-            )
+            rows["Controls"], sheet = report.guidance_sweep(key_sweep, flow_model, trained.first, judge, data)
             pictures.insert(1, sheet)
     if data.num_levels is None and not config.conditional:
         rule = "average velocity" if config.objective == "average" else config.sampler

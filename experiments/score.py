@@ -25,9 +25,8 @@ def main(config: Config) -> None:
 
     data = load(config.data, download=config.download)
     score_model, sigmas = model(config, data.spec), sigmas_of(config)
-    loss, draw = score_model.loss, score_model.sample
+    loss = score_model.loss
     assert loss is not None
-    assert draw is not None
     judge = None if config.classifier is None else classifier.judge(config.classifier, data)
     run = open_run("score", config, data)
     data = data.with_test(config.test_examples)
@@ -57,9 +56,8 @@ def main(config: Config) -> None:
         more, warnings = report.judged(key_judge, judge, score_model, measured)
         rows |= more
         if config.conditional:
-            sample = lambda params, key, label, scale: draw(params, key, label, scale=scale)
             rows["Controls"], sheet = report.guidance_sweep(
-                key_sweep, sample, trained.first, judge, score_model.view, data
+                key_sweep, score_model, trained.first, judge, data
             )
             pictures.insert(1, sheet)
     pictures.append(report.curves(run, ylabel="denoising score matching, times the squared noise level"))

@@ -294,6 +294,7 @@ def open_uniform(key: PRNGKeyArray) -> Float[Array, ""]:
 
 
 def require(valid: bool, expected: str, *values: float) -> None:
+    """Refuse parameters of a schedule that are out of range."""
     if not valid:
         raise ValueError(f"expected {expected}; got {', '.join(map(str, values))}")
 

@@ -109,10 +109,9 @@ def log_snr_times(
         [jnp.asarray(own[i] if end is None else end, own.dtype) for i, end in ((0, first), (-1, last))]
     )
     log_snr = jax.vmap(schedule.log_snr)
-    lowest, highest = log_snr(ends)
-    check_values(
-        "log SNR at the ends", log_snr(ends), jnp.isfinite(log_snr(ends)), "be finite; set first or last"
-    )
+    at_ends = log_snr(ends)
+    check_values("log SNR at the ends", at_ends, jnp.isfinite(at_ends), "be finite; set first or last")
+    lowest, highest = at_ends
     share = jnp.arange(int(num_steps), dtype=lowest.dtype) / max(int(num_steps) - 1, 1)
     wanted = lowest + share * (highest - lowest)
     if isinstance(schedule, DiscreteSchedule):

@@ -94,6 +94,7 @@ class ConvDecoder(nnx.Module):
 
 
 def halved(image_shape: tuple[int, int], times: int) -> tuple[int, int]:
+    """Height and width after halving as often; an error where that leaves a remainder."""
     height, width = image_shape
     if height % 2**times or width % 2**times:
         raise ValueError(

@@ -122,9 +122,11 @@ def denoiser(config: DenoiserOptions, data: "Spec", *, num_times: int = 1) -> De
     def guided(params: Any, label: Any, scale: Any) -> Callable:
         if not num_classes:
             return network(params, None)
+        if isinstance(scale, int | float) and scale in (0, 1):  # one of the two alone, at half the cost
+            return network(params, label if scale else num_classes)
         return classifier_free_guidance(network(params, label), network(params, num_classes), scale)
 
-    calls = 2 if num_classes else 1
+    calls = 2 if num_classes and config.guidance not in (0, 1) else 1
     return Denoiser(view, num_classes, init, network, dropped, guided, calls)
 
 

@@ -1,7 +1,7 @@
 """What a run measured as one record, the page and the tables made from it, and pictures."""
 
 from genjax.report import figures
-from genjax.report.denoising import entropy_gap, guidance_sweep, loss_by_band, quality_by_calls, states
+from genjax.report.denoising import guidance_sweep, loss_by_band, quality_by_calls, states
 from genjax.report.figures import Panel, Picture
 from genjax.report.judge import Judge, judged
 from genjax.report.measure import Measured, likelihood_rows, measure, summarize
@@ -9,7 +9,7 @@ from genjax.report.page import comparison_page, page, publish
 from genjax.report.pictures import curves, image_panel, samples_beside_data
 from genjax.report.summary import CHECKLIST, Quantity, Section, Summary, quantity
 from genjax.report.table import comparison
-from genjax.report.truth import beside_the_truth
+from genjax.report.truth import beside_the_truth, entropy_gap
 
 __all__ = [
     "CHECKLIST",

@@ -17,34 +17,15 @@ from genjax.report.judge import Judge
 from genjax.report.measure import Measured
 from genjax.report.pictures import image_panel, points_panel
 from genjax.report.summary import Quantity, quantity
+from genjax.training.model import Model
 
-__all__ = ["entropy_gap", "guidance_sweep", "loss_by_band", "quality_by_calls", "states"]
+__all__ = ["guidance_sweep", "loss_by_band", "quality_by_calls", "states"]
 
 BANDS, PER_BAND = 8, 500
 SCALES = (0.5, 1.0, 2.0, 8.0)
 NUM_PER_CLASS = 60
 BURNT = 0.1
 """How far beyond black or white a pixel is burnt out."""
-
-
-def entropy_gap(measured: Measured, data: Dataset) -> dict[str, Quantity]:
-    """How far the likelihood of test points is from their own law's, on the points whose likelihood was measured.
-
-    Args:
-        measured: from `measure`.
-        data: a data set whose density is known.
-
-    Returns:
-        One row.
-    """
-    assert data.density is not None
-    nats = next(iter(measured.log_probs.values()))
-    chosen = jnp.asarray(evenly_spaced(data.test, nats.shape[1]))
-    gaps = np.asarray(jax.jit(jax.vmap(data.density.log_prob))(chosen)[None] - nats)
-    error = gaps.std(axis=1, ddof=1) / gaps.shape[1] ** 0.5
-    note = "−log p(x) of the model less that of the true density, on the same points"
-    about = {"of": f"points of {data.name}", "baseline": 0.0, "baseline_of": "the truth"}
-    return {"entropy gap": quantity(gaps.mean(1), "nats", over_test=error, note=note, **about)}
 
 
 def loss_by_band(
@@ -110,27 +91,22 @@ def states(
 
 
 def guidance_sweep(
-    key: PRNGKeyArray,
-    sample: Callable[..., Array],
-    params: Any,
-    judge: Judge,
-    view: View,
-    data: Dataset,
+    key: PRNGKeyArray, model: Model, params: Any, judge: Judge, data: Dataset
 ) -> tuple[dict[str, Quantity], Picture]:
     """Label accuracy against diversity within a class over scales of guidance, and the share of burnt-out pixels.
 
     Args:
         key: one key.
-        sample: `sample(params, key, label, scale) -> x`.
+        model: a conditional one, whose `sample(params, key, label, scale=...)` takes a scale.
         params: of one seed.
         judge: a classifier.
-        view: how the model sees the data.
-        data: the data set, with labels.
+        data: the data set.
 
     Returns:
         Rows, and the picture.
     """
-    num_classes = data.spec.num_classes
+    sample, num_classes = model.sample, model.num_classes
+    assert sample is not None
     assert num_classes is not None
     labels = jnp.tile(
         jnp.arange(num_classes), NUM_PER_CLASS
@@ -139,7 +115,7 @@ def guidance_sweep(
 
     @jax.jit
     def at(params: Any, scale: Array) -> tuple[Array, ...]:
-        draw = lambda key, label: view.show(sample(params, key, label, scale))
+        draw = lambda key, label: model.view.show(sample(params, key, label, scale=scale))
         shown = jax.vmap(draw)(keys, labels)
         said = jax.vmap(judge.classify)(shown)
         right = jnp.mean(jnp.argmax(said.logits, axis=1) == labels)

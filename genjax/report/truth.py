@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from genjax.data.dataset import Dataset
+from genjax.data.dataset import Dataset, evenly_spaced
 from genjax.data.toy import Circle
 from genjax.report import figures
 from genjax.report.figures import Picture
@@ -17,7 +17,7 @@ from genjax.report.summary import Quantity, quantity
 from genjax.training.experiment import Trained
 from genjax.training.model import Model
 
-__all__ = ["Truth", "beside_the_truth"]
+__all__ = ["Truth", "beside_the_truth", "entropy_gap"]
 
 BAND = 0.2
 """Half the width of the band around the circle whose mass is reported."""
@@ -69,23 +69,13 @@ def beside_the_truth(
     true = jax.jit(jax.vmap(density.log_prob))(grid)
     log_densities = learned(trained.params, grid)
     of_data = jax.jit(jax.vmap(density.log_prob))(jnp.asarray(data.test))
-    gaps = of_data[None] - measured.log_probs[name]
     mass = lambda log_density, where: jnp.sum(jnp.exp(log_density) * where, axis=-1) * cell**2
     everywhere = jnp.ones(len(grid))
-    error = lambda gap: np.asarray(gap).std(axis=1, ddof=1) / gap.shape[1] ** 0.5
     of = model.view.of
     entropy = {"baseline": -float(of_data.mean()), "baseline_of": "entropy of the data"}
     rows = {
         f"−{name}": replace(measured.sections["Likelihood"].rows[f"−{name}"], **entropy),
-        "entropy gap": quantity(
-            gaps.mean(1),
-            "nats",
-            of=of,
-            over_test=error(gaps),
-            baseline=0.0,
-            baseline_of="the truth",
-            note="−log p(x) of the model less that of the true density, on the same points",
-        ),
+        **entropy_gap(measured, data),
         "mass on the grid": quantity(
             mass(log_densities, everywhere[None]),
             of=of,
@@ -108,3 +98,23 @@ def beside_the_truth(
     panels.append(figures.scatter("samples", measured.samples[0], limit=limit))
     caption = "The true and the learned density on one logarithmic scale, and samples, of the first seed."
     return Truth(rows, Picture("density", caption, tuple(panels)))
+
+
+def entropy_gap(measured: Measured, data: Dataset) -> dict[str, Quantity]:
+    """How far the likelihood of test points is from their own law's, on the points whose likelihood was measured.
+
+    Args:
+        measured: from `measure`.
+        data: a data set whose density is known.
+
+    Returns:
+        One row.
+    """
+    assert data.density is not None
+    nats = next(iter(measured.log_probs.values()))
+    chosen = jnp.asarray(evenly_spaced(data.test, nats.shape[1]))
+    gaps = np.asarray(jax.jit(jax.vmap(data.density.log_prob))(chosen)[None] - nats)
+    error = gaps.std(axis=1, ddof=1) / gaps.shape[1] ** 0.5
+    note = "−log p(x) of the model less that of the true density, on the same points"
+    about = {"of": f"points of {data.name}", "baseline": 0.0, "baseline_of": "the truth"}
+    return {"entropy gap": quantity(gaps.mean(1), "nats", over_test=error, note=note, **about)}
