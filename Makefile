@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV := $(if $(filter python3,$(PYTHON)),.venv,.venv-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-all notebooks notebooks-fast audit check setup clean
+.PHONY: help demo test test-all test-recipes notebooks notebooks-fast audit check setup clean
 
 help:
 	@echo "make demo      train every family on real digits: runs/demo/report.html, summary.json and family_map.csv"
 	@echo "make test      run the tests (make test PYTHON=python3.12 for another Python)"
 	@echo "make test-all  run the slow tests too, with optimised programs"
+	@echo "make test-recipes  a tiny run of every family that make test leaves out, from its options to its page"
 	@echo "make notebooks-fast  run every chapter of notebooks/ with small sizes"
 	@echo "make notebooks  execute the chapters in full and write them with their outputs"
 	@echo "make audit     the worst float32 error of every function, value and gradient, against exact values"
@@ -26,10 +27,13 @@ demo: setup
 	$(BIN)/python experiments/family_map.py --out runs/demo
 
 test: setup
-	$(BIN)/python -m pytest -q -n 2
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 test-all: setup
-	XLA_FLAGS="$(XLA_FLAGS)" $(BIN)/python -m pytest -q -n 2 -m "slow or not slow"
+	XLA_FLAGS="$(XLA_FLAGS)" $(BIN)/python -m pytest -q -n 2 --dist worksteal -m "slow or not slow"
+
+test-recipes: setup
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m slow tests/test_runs.py
 
 notebooks-fast: setup
 	@for chapter in notebooks/[0-9]*.py; do \

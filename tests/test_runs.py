@@ -36,7 +36,10 @@ TINY = {
     ),
     "gan": ("ring", {"batch_size": 8, "hidden": (8,), "pack": 2, "critic_steps": 2, "ema": 0.5}),
 }
-families = pytest.mark.parametrize("family", TINY)
+ALWAYS = ("vae", "gan")  # a bound and a game; the others, which differ in their loss, are `make test-recipes`
+some_families = pytest.mark.parametrize(
+    "family", [pytest.param(f, marks=[pytest.mark.slow] * (f not in ALWAYS)) for f in TINY]
+)
 CLASSIFIER = ("digits", {"batch_size": 8, "hidden": (8, 4)})  # which generates nothing
 
 
@@ -72,7 +75,7 @@ def numbers(path):
     return content
 
 
-@families
+@some_families
 def test_a_run_explains_itself(family, tiny):
     path, summary = tiny(family), summary_of(tiny(family))
     files = {p.name for p in path.iterdir()}
@@ -107,7 +110,7 @@ def test_a_run_opened_again_measures_the_same(family, tiny, tmp_path):
     assert numbers(tmp_path / "again") == numbers(tiny(family))
 
 
-@families
+@some_families
 def test_samples_are_drawn_from_a_run_folder_without_its_data(family, tiny, tmp_path, monkeypatch):
     path = tiny(family)
     monkeypatch.setattr("genjax.data.load", None)  # whoever asks for data fails
@@ -226,6 +229,7 @@ def test_the_game_counts_modes_and_flags_a_collapse(tiny):
     assert {"discriminator.png", "discriminator-samples-per-mode.svg", "training.png"} <= files
 
 
+@pytest.mark.slow
 def test_the_diffusion_model_tells_its_loss_by_time_and_its_likelihood(tiny):
     sections = summary_of(tiny("diffusion")).sections
     bands = sections["Timesteps"].rows
@@ -240,6 +244,7 @@ def test_the_diffusion_model_tells_its_loss_by_time_and_its_likelihood(tiny):
     assert {"timesteps.svg", "forward.png", "path.png"} <= files
 
 
+@pytest.mark.slow
 def test_flow_matching_tells_how_straight_its_paths_are_and_what_few_steps_give(tiny):
     sections = summary_of(tiny("flow_matching")).sections
     paths = sections["Timesteps"].rows
@@ -260,6 +265,7 @@ def test_a_flow_learns_from_the_pairs_of_another(tiny, tmp_path):
     assert summary_of(tmp_path / "reflow").model == "flow matching (velocity, reflow)"
 
 
+@pytest.mark.slow
 def test_a_score_network_shows_its_field(tiny):
     summary = summary_of(tiny("score"))
     assert summary.sections["Cost"].rows["network calls per sample"].mean == 2 * 2 + 1
@@ -267,6 +273,7 @@ def test_a_score_network_shows_its_field(tiny):
     assert "field.png" in {p.name for p in tiny("score").iterdir()}
 
 
+@pytest.mark.slow
 def test_a_classifier_is_measured_and_judges_the_samples_of_another_run(tiny, tmp_path):
     classifier = tiny("classifier")
     rows = summary_of(classifier).sections["Quality"].rows

@@ -19,7 +19,10 @@ NETWORKS = {
 }
 
 
-@pytest.fixture(scope="module", params=NETWORKS)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=[pytest.mark.slow] * (name == "UNet")) for name in NETWORKS],
+)
 def network(request):
     """Parameters as initialised, the same moved off their zeros, and the function."""
     init, apply = functional(NETWORKS[request.param])

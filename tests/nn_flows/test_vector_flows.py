@@ -36,7 +36,7 @@ ARCHITECTURES = {
 architectures = pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=[pytest.mark.slow] * (name == "spline_autoregressive_flow"))
+        pytest.param(name, marks=[pytest.mark.slow] * (name not in ("maf", "real_nvp")))
         for name in sorted(ARCHITECTURES)
     ],
 )

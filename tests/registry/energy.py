@@ -82,6 +82,7 @@ ROWS = {
         (KEY, normal(3, 2), normal(3), normal(2), normal(3), np.linspace(0.0, 2.0, 5)),
         gradient="none",
         bfloat16=False,
+        slow=True,
     ),
     "genjax.energy.contrastive_divergence": Row(
         lambda theta, x, y: energy.contrastive_divergence(quadratic(theta), x, y),
