@@ -140,6 +140,7 @@ def test_the_rebuilt_parameters_are_those_that_validation_chose(tiny):
         np.testing.assert_allclose(value, log[-1]["validation_best"][seed], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_class_can_be_chosen_where_the_model_has_classes(tiny, tmp_path):
     cli.sample(cli.Sample(tiny("autoregressive"), num=4, label=3, out=tmp_path / "threes.png"))
     with np.load(tmp_path / "threes.npz") as arrays:
@@ -164,6 +165,7 @@ def test_the_vae_says_bound_and_estimate(tiny):
     )
 
 
+@pytest.mark.slow
 def test_the_flow_is_compared_with_the_truth(tiny):
     rows = summary_of(tiny("flow")).sections["Likelihood"].rows
     nll = rows["−log p(x)"]
@@ -177,6 +179,7 @@ def test_the_flow_is_compared_with_the_truth(tiny):
     assert band.mean < 0.5  # after four steps
 
 
+@pytest.mark.slow
 def test_the_autoencoder_and_the_vae_are_judged_by_one_measure(tiny):
     sections = summary_of(tiny("autoencoder")).sections
     assert not any(
@@ -202,6 +205,7 @@ def test_joint_marginal_and_posterior_are_of_one_model(tiny):
     assert joint.of != marginal.of
 
 
+@pytest.mark.slow
 def test_the_bracket_holds_the_enumerated_partition_function(tiny):
     rows = summary_of(tiny("energy")).sections["Likelihood"].rows
     below, above = rows["log Z, annealed from below"], rows["log Z, annealed from above"]
@@ -307,6 +311,7 @@ def test_what_is_measured_of_the_same_test_data_is_the_same_number_in_every_fami
     assert name not in black_and_white
 
 
+@pytest.mark.slow
 def test_no_column_of_the_comparison_mixes_variables(tiny, tmp_path, capsys):
     runs = [tiny(family) for family in TINY]
     table = comparison([summary_of(path) for path in runs])
