@@ -3,13 +3,15 @@ PYTHON ?= python3
 VENV := $(if $(filter python3,$(PYTHON)),.venv,.venv-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-all test-recipes notebooks notebooks-fast audit check setup clean
+.PHONY: help demo test test-all test-recipes test-distributed test-faults notebooks notebooks-fast audit check setup clean
 
 help:
 	@echo "make demo      train every family on real digits: runs/demo/report.html, summary.json and family_map.csv"
 	@echo "make test      run the tests (make test PYTHON=python3.12 for another Python)"
 	@echo "make test-all  run the slow tests too, with optimised programs"
 	@echo "make test-recipes  a tiny run of every family that make test leaves out, from its options to its page"
+	@echo "make test-distributed  training on eight devices and in two processes, against one device"
+	@echo "make test-faults  kill, stop and damage runs, and prove that nothing is lost"
 	@echo "make notebooks-fast  run every chapter of notebooks/ with small sizes"
 	@echo "make notebooks  execute the chapters in full and write them with their outputs"
 	@echo "make audit     the worst float32 error of every function, value and gradient, against exact values"
@@ -34,6 +36,12 @@ test-all: setup
 
 test-recipes: setup
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m slow tests/test_runs.py
+
+test-distributed: setup
+	$(BIN)/python -m tests.distributed
+
+test-faults: setup
+	$(BIN)/python -m tests.faults
 
 notebooks-fast: setup
 	@for chapter in notebooks/[0-9]*.py; do \

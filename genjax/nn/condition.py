@@ -1,6 +1,7 @@
 """What a network is told besides the example: a time, and a label where there are classes."""
 
 import math
+from typing import Any
 
 import jax.numpy as jnp
 from flax import nnx
@@ -64,12 +65,16 @@ class Condition(nnx.Module):
         self.labels = nnx.Embed(num_classes + 1, width, rngs=rngs) if num_classes else None
 
     def __call__(
-        self, *t: Float[Array, ""], label: Integer[Array, ""] | int | None = None
+        self,
+        *t: Float[Array, ""],
+        label: Integer[Array, ""] | int | None = None,
+        dtype: Any = None,
     ) -> Float[Array, " width"]:
-        """The vector of one time in [0, 1], or several, and one label."""
+        """The vector of one time in [0, 1], or several, and one label, in the dtype of the network."""
         inner, outer = self.time
+        # In the time's own precision: in bfloat16 a thousand times would be told apart no more.
         features = jnp.concatenate([time_features(time, NUM_FEATURES, largest=self.largest) for time in t])
-        vector = outer(nnx.silu(inner(features)))
+        vector = outer(nnx.silu(inner(features.astype(dtype or features.dtype))))
         if label is None and self.labels is None:
             return nnx.silu(vector)
         if label is None or self.labels is None:

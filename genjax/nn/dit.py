@@ -1,5 +1,8 @@
 """A transformer on the patches of one image and a time, with a label where there are classes."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -22,6 +25,7 @@ class DiT(nnx.Module):
         num_layers: blocks of attention and perceptron.
         num_heads: attention heads.
         num_classes: labels; there is one more row, the last, for "no label".
+        remat: keep only the input of each block for the backward pass, which computes the block again.
         rngs: random streams of the initialisation.
 
     Source: Peebles and Xie (2023), section 3.2, with learned positions.
@@ -40,6 +44,7 @@ class DiT(nnx.Module):
         num_layers: int,
         num_heads: int,
         num_classes: int = 0,
+        remat: bool = False,
         rngs: nnx.Rngs,
     ):
         height, width_of_image, *channels = image_shape
@@ -50,14 +55,14 @@ class DiT(nnx.Module):
         if width % num_heads:
             raise ValueError(f"width must be divisible by num_heads; got {width} and {num_heads}")
         self.rows, self.columns = height // patch_size, width_of_image // patch_size
-        self.patch_size = patch_size
+        self.patch_size, self.remat = patch_size, remat
         size = patch_size**2 * (channels[0] if channels else 1)
         self.first = nnx.Linear(size, width, rngs=rngs)
         self.positions = nnx.Embed(
             self.rows * self.columns, width, embedding_init=nnx.initializers.normal(0.02), rngs=rngs
         )
         self.condition = Condition(width, num_classes=num_classes, rngs=rngs)
-        self.blocks = nnx.List([DiTBlock(width, num_heads, rngs=rngs) for _ in range(num_layers)])
+        self.blocks = stacked([DiTBlock(width, num_heads, rngs=rngs) for _ in range(num_layers)])
         self.norm = nnx.LayerNorm(width, rngs=rngs)
         self.last = nnx.Linear(width, size, kernel_init=nnx.initializers.zeros, rngs=rngs)
 
@@ -65,10 +70,11 @@ class DiT(nnx.Module):
         self, x: Float[Array, "..."], t: Float[Array, ""], *, label: Integer[Array, ""] | int | None = None
     ) -> Float[Array, "..."]:
         """The prediction for one image at a time in [0, 1], of the shape of x."""
-        condition = self.condition(t.astype(x.dtype), label=label)
+        condition = self.condition(t, label=label, dtype=x.dtype)
         h = self.first(self.patches(x)) + self.positions.embedding[...].astype(x.dtype)
-        for block in self.blocks:
-            h = block(h, condition)
+        graph, params = nnx.split(self.blocks)
+        block = lambda h, params: (nnx.merge(graph, params)(h, condition), None)
+        h, _ = jax.lax.scan(jax.checkpoint(block) if self.remat else block, h, params)
         return self.image(self.last(self.norm(h)), x.shape)
 
     def patches(self, x: Float[Array, "..."]) -> Float[Array, "n size"]:
@@ -82,6 +88,16 @@ class DiT(nnx.Module):
         p = self.patch_size
         grid = jnp.reshape(patches, (self.rows, self.columns, p, p, -1))
         return jnp.reshape(jnp.swapaxes(grid, 1, 2), shape)
+
+
+def stacked(blocks: Sequence[nnx.Module]) -> Any:
+    """Blocks of one form as one module, whose parameters have a leading axis of blocks: a loop compiles one block.
+
+    Args:
+        blocks: at least one.
+    """
+    states = [nnx.state(block) for block in blocks]
+    return nnx.merge(nnx.graphdef(blocks[0]), jax.tree.map(lambda *leaves: jnp.stack(leaves), *states))
 
 
 class DiTBlock(nnx.Module):

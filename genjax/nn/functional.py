@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, PRNGKeyArray, PyTree
 
@@ -20,6 +21,9 @@ def functional(
     """Split a module into `init(key) -> params` and `apply(params, *args)` on plain dictionaries.
 
     Both are pure, so jax.jit, grad, vmap and scan apply as they stand: `vmap(init)` over keys gives several seeds.
+    Under `jax.default_matmul_precision("bfloat16")` the network computes in bfloat16, on every backend: parameters
+    and arrays are rounded on the way in, scalars such as times are not, and results come back in float32, in which
+    normalisation and attention add up too.
 
     Args:
         build: `build(rngs) -> module`, e.g. `lambda rngs: MLP(64, (128,), 10, rngs=rngs)`.
@@ -53,6 +57,15 @@ def functional(
         return nnx.to_pure_dict(nnx.state(build(nnx.Rngs(key)), nnx.Param))
 
     def apply(params: PyTree[Array], *args: Any, **kwargs: Any) -> Any:
-        return method(nnx.merge(graphdef, params, *fixed), *args, **kwargs)
+        if jax.config.jax_default_matmul_precision != "bfloat16":  # pyright: ignore[reportAttributeAccessIssue]
+            return method(nnx.merge(graphdef, params, *fixed), *args, **kwargs)
+        rounded = lambda a: a.astype(jnp.bfloat16) if _is(a, jnp.float32) and jnp.ndim(a) else a
+        params, args, kwargs = jax.tree.map(rounded, (params, args, kwargs))
+        results = method(nnx.merge(graphdef, params, *fixed), *args, **kwargs)
+        return jax.tree.map(lambda a: a.astype(jnp.float32) if _is(a, jnp.bfloat16) else a, results)
 
     return init, apply
+
+
+def _is(a: Any, dtype: Any) -> bool:
+    return getattr(a, "dtype", None) == dtype

@@ -66,7 +66,7 @@ class TimedMLP(nnx.Module):
         self, x: Float[Array, "..."], *t: Float[Array, ""], label: Integer[Array, ""] | int | None = None
     ) -> Float[Array, "..."]:
         """The prediction for one example at its times in [0, 1], of the shape of x."""
-        condition = self.condition(*(time.astype(x.dtype) for time in t), label=label)
+        condition = self.condition(*t, label=label, dtype=x.dtype)
         h = self.first(jnp.ravel(x))
         for norm, modulate, inner, outer in self.blocks:
             scale, shift = jnp.split(modulate(condition), 2)

@@ -81,7 +81,7 @@ class UNet(nnx.Module):
         self, x: Float[Array, "..."], t: Float[Array, ""], *, label: Integer[Array, ""] | int | None = None
     ) -> Float[Array, "..."]:
         """The prediction for one image at a time in [0, 1], of the shape of x."""
-        condition = self.condition(t.astype(x.dtype), label=label)
+        condition = self.condition(t, label=label, dtype=x.dtype)
         h = self.first(jnp.reshape(x, (*x.shape[:2], -1)))
         handed = []
         for layer in self.down:

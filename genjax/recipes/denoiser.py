@@ -11,7 +11,11 @@ from genjax.training.options import Bounds, Count, Decay, Depth, NonNegative, Op
 if TYPE_CHECKING:
     from genjax.data import Spec, View
 
-__all__ = ["Denoiser", "DenoiserOptions", "denoiser", "presets"]
+__all__ = ["Denoiser", "DenoiserOptions", "Network", "denoiser", "presets"]
+
+Network = tuple[Callable[..., Any], Callable[..., Any]]
+"""A network of any framework: `init(key) -> params` and `apply(params, x, t, label=None)`, t in [0, 1] (two of them
+where an average velocity is learned), of the shape of x."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,8 @@ class DenoiserOptions(Options):
     """Attention heads of a transformer or a unet; they divide the width."""
     patch: Annotated[int, Bounds(1, 64)] = 2
     """Pixels on the side of a transformer's patch."""
+    remat: bool = False
+    """Compute the blocks of a dit again in the backward pass: less memory, and a third more arithmetic."""
     scale: Positive = 1.5
     """What points are divided by, about their standard deviation; images lie in [-1, 1]."""
     conditional: bool = False
@@ -79,13 +85,16 @@ class Denoiser(NamedTuple):
     calls: int
 
 
-def denoiser(config: DenoiserOptions, data: "Spec", *, num_times: int = 1) -> Denoiser:
+def denoiser(
+    config: DenoiserOptions, data: "Spec", *, num_times: int = 1, network: Network | None = None
+) -> Denoiser:
     """The network of a configuration.
 
     Args:
         config: the configuration.
         data: what is known of the data set.
         num_times: times that the network is told.
+        network: in place of the configuration's own.
 
     Returns:
         `Denoiser`.
@@ -113,21 +122,21 @@ def denoiser(config: DenoiserOptions, data: "Spec", *, num_times: int = 1) -> De
         )
     images = data.num_levels is not None
     view = views.centred(data) if images else views.scaled(views.points(data), config.scale)
-    init, apply = nn.functional(_build(config, data, num_classes, num_times))
-    network = lambda params, label: lambda x, *t: apply(params, x, *t, label=label)
+    init, apply = network or nn.functional(_build(config, data, num_classes, num_times))
+    labelled = lambda params, label: lambda x, *t: apply(params, x, *t, label=label)
 
     def dropped(key: Any, label: Any) -> Any:
         return jnp.where(jax.random.bernoulli(key, config.label_dropout), num_classes, label)
 
     def guided(params: Any, label: Any, scale: Any) -> Callable:
         if not num_classes:
-            return network(params, None)
+            return labelled(params, None)
         if isinstance(scale, int | float) and scale in (0, 1):  # one of the two alone, at half the cost
-            return network(params, label if scale else num_classes)
-        return classifier_free_guidance(network(params, label), network(params, num_classes), scale)
+            return labelled(params, label if scale else num_classes)
+        return classifier_free_guidance(labelled(params, label), labelled(params, num_classes), scale)
 
     calls = 2 if num_classes and config.guidance not in (0, 1) else 1
-    return Denoiser(view, num_classes, init, network, dropped, guided, calls)
+    return Denoiser(view, num_classes, init, labelled, dropped, guided, calls)
 
 
 def _build(config: DenoiserOptions, data: "Spec", num_classes: int, num_times: int) -> Callable:
@@ -136,6 +145,8 @@ def _build(config: DenoiserOptions, data: "Spec", num_classes: int, num_times: i
 
     from genjax import nn
 
+    if config.remat and config.network != "dit":
+        raise UsageError(f"--remat is for --network dit; got {config.network}")
     if config.network == "mlp":
         sizes = {"width": config.width, "num_layers": config.layers, "num_classes": num_classes}
         largest = 1000.0 if num_times == 1 else 30.0  # an average is trained by its derivative along the time
@@ -145,10 +156,11 @@ def _build(config: DenoiserOptions, data: "Spec", num_classes: int, num_times: i
         raise UsageError(f"--network {config.network} needs images; {data.name} has points")
     if num_times > 1:
         raise UsageError(f"--network {config.network} is told one time; use --network mlp")
-    shape, heads = data.event_shape, {"num_heads": config.heads, "num_classes": num_classes}
+    shape = data.event_shape
+    heads = {"num_heads": config.heads, "num_classes": num_classes}
     if config.network == "dit":
         sizes = {"patch_size": config.patch, "width": config.width, "num_layers": config.layers} | heads
-        network = lambda rngs: nn.DiT(shape, **sizes, rngs=rngs)
+        network = lambda rngs: nn.DiT(shape, **sizes, remat=config.remat, rngs=rngs)
     else:
         channels = tuple(config.width * 2**level for level in range(config.layers))
         network = lambda rngs: nn.UNet(shape, channels=channels, num_blocks=1, **heads, rngs=rngs)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from genjax.faults import UsageError
-from genjax.recipes.denoiser import Denoiser, DenoiserOptions, denoiser, presets, steps_per_call
+from genjax.recipes.denoiser import Denoiser, DenoiserOptions, Network, denoiser, presets, steps_per_call
 from genjax.training.options import LARGEST, Bounds
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def sampler_of(name: str) -> Any:
     }[name]()
 
 
-def network_of(config: Config, data: "Spec") -> Denoiser:
+def network_of(config: Config, data: "Spec", network: Network | None = None) -> Denoiser:
     """The network of a configuration, as functions of the schedule's own time."""
     import jax.numpy as jnp
 
@@ -75,7 +75,7 @@ def network_of(config: Config, data: "Spec") -> Denoiser:
         raise UsageError("--prediction noise says nothing of the data at the start of --schedule rectified")
     if discrete and config.sampling_steps > 1000:
         raise UsageError(f"--sampling-steps is at most 1000 on this schedule; got {config.sampling_steps}")
-    made, last = denoiser(config, data), 1000.0 if discrete else 1.0
+    made, last = denoiser(config, data, network=network), 1000.0 if discrete else 1.0
     timed = lambda fn: lambda x, t: fn(x, jnp.asarray(t, x.dtype) / last)
     return made._replace(
         network=lambda params, label: timed(made.network(params, label)),
@@ -83,15 +83,27 @@ def network_of(config: Config, data: "Spec") -> Denoiser:
     )
 
 
-def model(config: Config, data: "Spec") -> "Model":
-    """The model of a configuration; points have a likelihood where the schedule is continuous, by the ODE."""
+def model(config: Config, data: "Spec", *, network: Network | None = None) -> "Model":
+    """The model of a configuration; points have a likelihood where the schedule is continuous, by the ODE.
+
+    Args:
+        config: the configuration.
+        data: what is known of the data set.
+        network: in place of the configuration's own; `genjax sample` cannot build it again.
+
+    Returns:
+        `Model`.
+
+    Raises:
+        UsageError: options that contradict each other or the data.
+    """
     import jax
     import jax.numpy as jnp
 
     from genjax import Kind, diffusion
     from genjax.training import LogProb, Model
 
-    made, schedule = network_of(config, data), schedule_of(config)
+    made, schedule = network_of(config, data, network), schedule_of(config)
     prediction, sampler = diffusion.Prediction(config.prediction), sampler_of(config.sampler)
     view = made.view
 

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from genjax import energy, nn
 from genjax.densities import normal_log_prob
+from genjax.faults import UsageError
 
 if TYPE_CHECKING:
     from genjax.recipes.energy import Config
@@ -73,6 +74,8 @@ def network(config: "Config") -> Parts:
 
 def boltzmann_machine(config: "Config") -> Parts:
     """A restricted Boltzmann machine whose visible biases start at the independent pixels of the training data."""
+    if config.precision != "float32":
+        raise UsageError(f"--precision {config.precision} is for networks, and this machine has none")
 
     def init(key, x):
         weights = 0.01 * jax.random.normal(key, (x.shape[1], config.hidden_units))

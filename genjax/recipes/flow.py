@@ -88,6 +88,8 @@ def model(config: Config, data: "Spec") -> "Model":
     images, dims = data.num_levels is not None, data.num_dims
     if config.model == "glow" and not images:
         raise UsageError("--model glow needs images; a toy density has points")
+    if config.precision != "float32":
+        raise UsageError(f"--precision {config.precision}: the Jacobian of a flow needs float32")
     if not config.hidden:
         raise UsageError("--hidden needs at least one width")
     shape = (*data.event_shape, 1) if config.model == "glow" else (dims,)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple
 
 from genjax.faults import UsageError
-from genjax.recipes.denoiser import Denoiser, DenoiserOptions, denoiser, presets, steps_per_call
+from genjax.recipes.denoiser import Denoiser, DenoiserOptions, Network, denoiser, presets, steps_per_call
 from genjax.training.options import LARGEST, Bounds
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Paths(NamedTuple):
     velocity: Callable
 
 
-def paths(config: Config, data: "Spec") -> Paths:
+def paths(config: Config, data: "Spec", network: Network | None = None) -> Paths:
     """The paths of a configuration."""
     import jax
     import jax.numpy as jnp
@@ -77,7 +77,7 @@ def paths(config: Config, data: "Spec") -> Paths:
     average = config.objective == "average"
     if config.source != "gaussian" and data.num_levels is not None:
         raise UsageError(f"--source {config.source} holds points; {data.name} holds images")
-    made = denoiser(config, data, num_times=2 if average else 1)
+    made = denoiser(config, data, num_times=2 if average else 1, network=network)
 
     def start(key):
         if config.source == "gaussian":
@@ -127,13 +127,16 @@ def teacher(config: Config, data: "Spec") -> Callable:
     return lambda noise: end(params, noise, num_steps=TEACHER_STEPS)
 
 
-def model(config: Config, data: "Spec", *, teacher: Callable | None = None) -> "Model":
+def model(
+    config: Config, data: "Spec", *, teacher: Callable | None = None, network: Network | None = None
+) -> "Model":
     """The model of a configuration; points have a likelihood from a Gaussian source, by the ODE.
 
     Args:
         config: the configuration.
         data: what is known of the data set.
         teacher: from `teacher`, for training with --reflow; a model that only samples needs none.
+        network: in place of the configuration's own; `genjax sample` cannot build it again.
 
     Returns:
         `Model`.
@@ -148,7 +151,7 @@ def model(config: Config, data: "Spec", *, teacher: Callable | None = None) -> "
     from genjax.recipes.diffusion import sampler_of
     from genjax.training import LogProb, Model, make_optimizer, make_step
 
-    made, start, end, velocity = paths(config, data)
+    made, start, end, velocity = paths(config, data, network)
     view, average = made.view, config.objective == "average"
 
     def one(params, key, x0, noise, label=None):

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from genjax.faults import UsageError
-from genjax.recipes.denoiser import DenoiserOptions, denoiser, presets, steps_per_call
+from genjax.recipes.denoiser import DenoiserOptions, Network, denoiser, presets, steps_per_call
 from genjax.training.options import Bounds, Count, Positive
 
 if TYPE_CHECKING:
@@ -58,14 +58,26 @@ def score_of(config: Config, network):
     return score
 
 
-def model(config: Config, data: "Spec") -> "Model":
-    """The model of a configuration: its samples are those of chains, and it has no likelihood."""
+def model(config: Config, data: "Spec", *, network: Network | None = None) -> "Model":
+    """The model of a configuration: its samples are those of chains, and it has no likelihood.
+
+    Args:
+        config: the configuration.
+        data: what is known of the data set.
+        network: in place of the configuration's own; `genjax sample` cannot build it again.
+
+    Returns:
+        `Model`.
+
+    Raises:
+        UsageError: options that contradict each other or the data.
+    """
     import jax
 
     from genjax import score
     from genjax.training import Model
 
-    made, sigmas = denoiser(config, data), sigmas_of(config)
+    made, sigmas = denoiser(config, data, network=network), sigmas_of(config)
     view = made.view
 
     def loss(params, key, stored, levels=sigmas):

@@ -15,6 +15,8 @@ import numpy as np
 from orbax.checkpoint import v1 as ocp
 
 from genjax.faults import RunError, warn
+from genjax.training.mesh import on_host
+from genjax.training.processes import agreed
 
 __all__ = ["Checkpoints"]
 
@@ -52,7 +54,7 @@ class Checkpoints:
         with _on_disk(self._path):
             self._wait()
             self._open()
-            if step in self._steps():
+            if agreed(step in self._steps())[0, 0]:
                 return
             record = {
                 "run": self._run,
@@ -108,8 +110,9 @@ class Checkpoints:
         if self._checkpointer is None:
             unfinished = [step for step in self._steps() if not self._has_record(step)]
             # Kept under another name: somebody may have put it there by mistake.
-            for step in {*self._unusable, *unfinished}:
+            for step in {*self._unusable, *unfinished} if jax.process_index() == 0 else ():
                 os.replace(self._path / str(step), _free_name(self._path / f"{step}-unusable"))
+            agreed(0)  # before the others look
             self._unusable = []
             newest = training.preservation_policies.LatestN(self._keep)
             self._checkpointer = training.Checkpointer(self._path, preservation_policy=newest)
@@ -160,6 +163,8 @@ def _on_disk(path: Path) -> Iterator[None]:
 def _seal(response: Any, folder: Path, record: dict[str, Any]) -> None:
     """Once Orbax is done, record what lies there: from then on the checkpoint counts."""
     response.result()
+    if jax.process_index() > 0:
+        return
     record = record | {"files": _file_checksums(folder)}
     temporary = folder.with_name(f".{folder.name}.part")
     temporary.write_text(json.dumps({"record": record, "checksum": _checksum(record)}), encoding="utf-8")
@@ -226,7 +231,7 @@ def _form(array: Any) -> str:
 
 def _checksums(tree: Any) -> dict[str, list[Any]]:
     return {
-        name: [_form(array), zlib.crc32(np.ascontiguousarray(array).tobytes())]
+        name: [_form(array), zlib.crc32(np.ascontiguousarray(on_host(array)).tobytes())]
         for name, array in _named(tree)
     }
 

@@ -13,6 +13,7 @@ from genjax._checks import check_count
 from genjax.faults import NonFiniteError
 from genjax.training.compiled import compiled
 from genjax.training.loop import fit
+from genjax.training.mesh import copied, split_state
 from genjax.training.steps import Step
 
 __all__ = ["NonFiniteError", "Progress", "Selected", "start", "train"]
@@ -107,7 +108,12 @@ def train(
     def advance(length: int) -> Callable[..., Any]:
         run = partial(fit, num_steps=length, batch_size=batch_size)
         one_seed = lambda state, key, data: run(key, step, state, data)
-        return compiled(jax.vmap(one_seed, (0, 0, None)), progress.state, keys, data)
+
+        def all_seeds(state: Any, keys: Array, data: PyTree[Array]) -> tuple[Any, PyTree[Array]]:
+            state, metrics = jax.vmap(one_seed, (0, 0, None))(state, keys, data)
+            return split_state(state, leading=1), copied(metrics)
+
+        return compiled(all_seeds, progress.state, keys, data)
 
     @jax.jit
     def select(progress: Progress, validation: PyTree[Array]) -> tuple[Selected, Array]:
@@ -115,7 +121,8 @@ def train(
             value = validate(state.params, validation)
             return _better(value, state, selected), value
 
-        return jax.vmap(one_seed)(*progress)
+        selected, value = jax.vmap(one_seed)(*progress)
+        return split_state(selected, leading=1), copied(value)
 
     done = int(progress.state.step.max())
     while done < num_steps and not _exhausted(progress.selected, patience):

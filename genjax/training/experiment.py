@@ -1,5 +1,6 @@
 """A run from its options to trained parameters: its keys, its folder, and all seeds of a model trained in it."""
 
+import contextlib
 import math
 import time
 import zlib
@@ -16,17 +17,22 @@ from jaxtyping import Array, Key, PRNGKeyArray, PyTree
 from genjax.batching import expectation
 from genjax.data.dataset import Dataset, evenly_spaced
 from genjax.training.compiled import compiled
-from genjax.training.driver import start, train
+from genjax.training.driver import Progress, start, train
 from genjax.training.evaluate import map_examples
+from genjax.training.mesh import gathered, mesh_of, replicated, split_state
 from genjax.training.model import Model
 from genjax.training.options import Options
+from genjax.training.processes import first_alone
 from genjax.training.run import RunFolder
 from genjax.training.session import Session
 from genjax.training.steps import Init, Step, make_step, with_ema
 
 __all__ = ["Keys", "Run", "Trained", "examples", "make_optimizer", "open_run"]
 
-MAY_DIFFER = ("out", "resume", "download", "checkpoint_seconds", "tensorboard")
+MAY_DIFFER = (
+    *("out", "resume", "download", "checkpoint_seconds", "tensorboard"),
+    *("mesh", "coordinator", "num_processes", "process"),
+)
 NUM_FIRST = 10_000
 """Training examples that a data-dependent initialisation sees."""
 
@@ -121,25 +127,35 @@ class Run:
             x = jax.vmap(model.view.observe)(jax.random.split(key_data, len(first)), first)
             return init_state(model.init(key_init, x))
 
+        def begin_all(keys: Key[Array, " s"]) -> Progress:
+            return split_state(start(jax.vmap(begin)(keys)), leading=1)
+
         started = time.perf_counter()
-        with Session(
+        session = Session(
             self.folder,
             num_steps=options.steps,
             checkpoint_every=options.checkpoint_seconds,
             tensorboard=options.tensorboard,
             name=name,
-        ) as session:
-            progress = start(compiled(jax.vmap(begin), keys.init)(keys.init))
+        )
+        mesh = mesh_of(options.mesh, options.batch_size)
+        with (
+            session,
+            contextlib.nullcontext() if mesh is None else jax.set_mesh(mesh),
+            _precision(options.precision),
+        ):
+            keys_init = replicated(keys.init)
+            progress = compiled(begin_all, keys_init)(keys_init)
             if options.resume:
                 progress = session.resume(progress)
             first_step = int(progress.state.step.max())
             progress = train(
-                keys.train,
+                replicated(keys.train),
                 step,
                 progress,
-                jax.tree.map(jnp.asarray, examples(model, data, "train")),
+                replicated(jax.tree.map(jnp.asarray, examples(model, data, "train"))),
                 model.validate or partial(_mean_loss, model, keys.validate),
-                jax.tree.map(jnp.asarray, examples(model, data, "validation")),
+                replicated(jax.tree.map(jnp.asarray, examples(model, data, "validation"))),
                 num_steps=options.steps,
                 batch_size=options.batch_size,
                 validate_every=options.validate_every,
@@ -149,6 +165,7 @@ class Run:
                 after_chunk=session.after_chunk,
             )
         seconds = time.perf_counter() - started
+        progress = gathered(progress)
         return Trained(
             progress.selected.params,
             progress.state,
@@ -170,10 +187,17 @@ def open_run(family: str, options: Options, data: Dataset) -> Run:
         UsageError: `--resume` finds no run, or one of another configuration or of other data.
         RunError: the folder is in use or cannot be written.
     """
-    if options.resume:
-        free = MAY_DIFFER + options.measuring
-        return Run(RunFolder.reopen(options.out, family, options, data, free=free), options)
-    return Run(RunFolder.create(options.out, family, options, data), options)
+    mesh_of(options.mesh, options.batch_size)  # whose faults come before a folder is made
+    free = MAY_DIFFER + options.measuring
+    folder = first_alone(
+        lambda: (
+            RunFolder.reopen(options.out, family, options, data, free=free)
+            if options.resume
+            else RunFolder.create(options.out, family, options, data)
+        ),
+        lambda: RunFolder.follow(options.out),
+    )
+    return Run(folder, options)
 
 
 def examples(model: Model, data: Dataset, part: str) -> PyTree[np.ndarray | Array]:
@@ -216,6 +240,11 @@ def _steps(model: Model, options: Options) -> tuple[Init, Step]:
 
     steps = model.steps or make_step(loss, make_optimizer(options))
     return with_ema(*steps, options.ema) if options.ema else steps
+
+
+def _precision(name: str) -> contextlib.AbstractContextManager:
+    """JAX's own switch, which networks of `nn.functional` read; the user's where it is left alone."""
+    return contextlib.nullcontext() if name == "float32" else jax.default_matmul_precision(name)
 
 
 def _mean_loss(model: Model, key: PRNGKeyArray, params: PyTree[Array], validation: PyTree[Array]) -> Array:

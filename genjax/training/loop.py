@@ -6,6 +6,7 @@ import jax
 from jaxtyping import Array, PRNGKeyArray, PyTree
 
 from genjax._checks import check_count, check_key
+from genjax.training.mesh import split_batch
 from genjax.training.steps import Step
 
 __all__ = ["fit"]
@@ -26,7 +27,7 @@ def fit(
     Step n draws its batch (with replacement) and its noise from `fold_in(key, n)`, n = `state.step`, so a run in
     pieces is the run in one, bit for bit, in the same mode (scanned, or single steps). `num_steps=1` runs without a
     scan, because gradients of convolutions in a loop are many times slower on a CPU. `jax.vmap` over keys and states
-    trains several seeds at once.
+    trains several seeds at once. Under `jax.set_mesh` the rows of each batch are split over the devices.
 
     Args:
         key: one key, the same for every piece of a run.
@@ -72,7 +73,7 @@ def _steps(key, step, state, data, *, num_steps, batch_size):
     def one(state: Any, _: None = None) -> tuple[Any, PyTree[Array]]:
         key_batch, key_step = jax.random.split(jax.random.fold_in(key, state.step))
         rows = jax.random.randint(key_batch, (batch_size,), 0, n)
-        return step(state, key_step, jax.tree.map(lambda leaf: leaf[rows], data))
+        return step(state, key_step, split_batch(jax.tree.map(lambda leaf: leaf[rows], data)))
 
     if num_steps == 1:
         state, metrics = one(state)

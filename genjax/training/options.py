@@ -1,5 +1,6 @@
 """What every experiment can be told, and how it starts. Nothing heavy is imported, so that `--help` is instant."""
 
+import contextlib
 import numbers
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
@@ -95,6 +96,16 @@ class Options:
     """Validations without improvement before training stops; by default it never does."""
     checkpoint_seconds: NonNegative = 60.0
     """Seconds between checkpoints."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Precision in which networks compute while they train; parameters, losses and the optimizer stay float32."""
+    mesh: str = ""
+    """Devices along the axes of a mesh, such as data=4,fsdp=2: both split batches, and fsdp splits parameters too."""
+    coordinator: str = ""
+    """Train in several processes, each with this command: address:port of the first, or auto if a cluster tells."""
+    num_processes: Count = 1
+    """Processes that train together, where --coordinator is an address."""
+    process: Annotated[int, Bounds(0, LARGEST)] = 0
+    """Number of this process from 0, where --coordinator is an address."""
     test_examples: Annotated[int, Bounds(10, LARGEST)] | None = None
     """Test examples that are measured, drawn from all of them; by default all."""
     tensorboard: bool = False
@@ -171,6 +182,19 @@ def _bounds(hint: Any) -> Iterator[Bounds]:
         yield from _bounds(part)
 
 
+@contextlib.contextmanager
+def _processes(config: Options) -> Iterator[None]:
+    """Connect to the other processes of a run, if there are any; the first alone prints."""
+    if not config.coordinator:
+        yield
+        return
+    from genjax.training.processes import connect, together  # and with them JAX
+
+    connect(config.coordinator, config.num_processes, config.process)
+    with together():
+        yield
+
+
 def run_script(main: Callable[[Any], None], presets: dict[str, tuple[str, Any]]) -> None:
     """Parse the command line and run `main` on the configuration; a fault the user can mend ends in one line.
 
@@ -184,7 +208,8 @@ def run_script(main: Callable[[Any], None], presets: dict[str, tuple[str, Any]])
         config = tyro.extras.overridable_config_cli(presets)
         check_options(config)
         try:
-            main(config)
+            with _processes(config):
+                main(config)
         except KeyboardInterrupt as error:
             begun = (config.out / "config.json").exists()
             next_step = "go on with the same command and --resume" if begun else "nothing was written"

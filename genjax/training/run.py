@@ -11,6 +11,7 @@ import secrets
 import shlex
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -38,10 +39,29 @@ class RunFolder:
     Args:
         path: the folder.
         lock: the right to write, which `create` and `reopen` take; None where the files are only read.
+        first: the folder that the first process writes, where this is another.
+        scratch: what `path` is then, removed with the last reference.
     """
 
     path: Path
     lock: Lock | None = dataclasses.field(default=None, repr=False, compare=False)
+    first: Path | None = None
+    scratch: Any = dataclasses.field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def follow(cls, path: Path) -> "RunFolder":
+        """The folder of a run that another process writes: this one reads it, and what it writes itself is scratch.
+
+        Args:
+            path: the folder that the first process made or reopened, on a file system that every process sees.
+        """
+        scratch = tempfile.TemporaryDirectory(prefix="genjax-")
+        return cls(Path(scratch.name), first=Path(path), scratch=scratch)
+
+    @property
+    def home(self) -> Path:
+        """The folder as the user knows it."""
+        return self.first or self.path
 
     @classmethod
     def create(cls, path: Path, family: str, config: Any, data: Dataset) -> "RunFolder":
@@ -119,7 +139,7 @@ class RunFolder:
 
         A folder without `config.json`, which `create` did not make, has no id.
         """
-        known = (self.path / "config.json").exists()
+        known = (self.home / "config.json").exists()
         return f"{self.read_config()['id'] if known else ''} {name}".strip()
 
     def read_config(self) -> dict[str, Any]:
@@ -135,7 +155,7 @@ class RunFolder:
                 value = (content[part] if part else content).get(name)
                 if not isinstance(value, form):
                     what = "missing" if value is None else f"a {type(value).__name__}"
-                    raise RunError(f"{self.path / 'config.json'} is not one of a run: {name} is {what}")
+                    raise RunError(f"{self.home / 'config.json'} is not one of a run: {name} is {what}")
         return content
 
     def read_json(self, name: str) -> dict[str, Any]:
@@ -146,18 +166,18 @@ class RunFolder:
             RunError: it cannot be read.
         """
         try:
-            content = json.loads((self.path / name).read_text(encoding="utf-8"))
+            content = json.loads((self.home / name).read_text(encoding="utf-8"))
         except FileNotFoundError as error:
-            raise UsageError(f"there is no run in {self.path}: {name} is missing") from error
+            raise UsageError(f"there is no run in {self.home}: {name} is missing") from error
         except (OSError, ValueError, RecursionError) as error:
-            raise RunError(f"cannot read {self.path / name}: {error}") from error
+            raise RunError(f"cannot read {self.home / name}: {error}") from error
         if not isinstance(content, dict):
-            raise RunError(f"{self.path / name} is not one of a run: it holds a {type(content).__name__}")
+            raise RunError(f"{self.home / name} is not one of a run: it holds a {type(content).__name__}")
         return content
 
     def checkpoints(self, name: str = "") -> Path:
         """Where the checkpoints of a model lie; `name` tells several models of one run apart."""
-        return self.path / (f"checkpoints-{name}" if name else "checkpoints")
+        return self.home / (f"checkpoints-{name}" if name else "checkpoints")
 
     def release(self) -> None:
         """Let other processes write in the folder: the run has ended."""

@@ -7,6 +7,7 @@ import time
 from types import FrameType
 from typing import Any
 
+import jax
 import numpy as np
 import rich.console
 import rich.progress
@@ -15,6 +16,7 @@ from genjax.faults import Interrupted, NonFiniteError
 from genjax.training.checkpoints import Checkpoints
 from genjax.training.driver import Progress
 from genjax.training.lock import Lock
+from genjax.training.processes import agreed
 from genjax.training.run import RunFolder
 
 __all__ = ["Session"]
@@ -25,7 +27,8 @@ class Session(contextlib.AbstractContextManager):
 
     On a terminal a bar is shown, else one line a validation. Ctrl-C or SIGTERM ends the run after the chunk it is in,
     with a checkpoint, and says how to go on; a second Ctrl-C ends it at once. Where a metric stops being finite, the
-    last good progress is saved before the error passes on.
+    last good progress is saved before the error passes on. Several processes save together when the clock of the
+    first says so, and stop together when one of them is told to.
 
     Args:
         run: the run folder.
@@ -56,7 +59,7 @@ class Session(contextlib.AbstractContextManager):
             *rich.progress.Progress.get_default_columns(),
             rich.progress.TextColumn("{task.fields[shown]}"),
             console=rich.console.Console(stderr=True),
-            disable=not sys.stderr.isatty(),
+            disable=not sys.stderr.isatty() or jax.process_index() > 0,
         )
         self._task = self._bar.add_task(f"training {name}".strip(), total=num_steps, shown="")
         self._events = None
@@ -117,10 +120,11 @@ class Session(contextlib.AbstractContextManager):
                 if name != "step":
                     for seed, value in enumerate(values):
                         self._events.add_scalar(f"{name}/{seed}", value, record["step"])
-        if time.monotonic() - self._saved_at > self._every:
+        due, signals = agreed(time.monotonic() - self._saved_at > self._every, self._signal or 0).T
+        if due[0]:
             self._save(progress)
-        if self._signal is not None:
-            raise Interrupted(self._signal, record["step"], self.run.path)
+        if signals.any():
+            raise Interrupted(int(signals.max()), record["step"], self.run.home)
         return False
 
     def _save(self, progress: Progress) -> None:

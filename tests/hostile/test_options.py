@@ -64,6 +64,10 @@ TINY = {
     "classifier": ["digits"],
 }
 REFUSED = [
+    ("vae", ["--mesh", "data=7"], "--mesh data=7 needs 7 devices, and there are 1"),
+    ("gan", ["--mesh", "model=1"], "--mesh must be such as data=4, fsdp=2 or data=4,fsdp=2; got 'model=1'"),
+    ("flow", ["--precision", "bfloat16"], "--precision bfloat16: the Jacobian of a flow needs float32"),
+    ("diffusion", ["--remat"], "--remat is for --network dit; got mlp"),
     ("vae", ["--ema", "1"], "--ema must be at least 0 and below 1; got 1.0"),
     ("vae", ["--beta", "nan"], "--beta must be at least 0 and at most 1e+37; got nan"),
     ("vae", ["--latents", "2000000000"], "--latents must be at least 1 and at most 65536; got 2000000000"),

@@ -1,0 +1,43 @@
+"""Kill, stop and damage runs, for real, and prove that nothing is lost: `make test-faults`.
+
+python -m tests.faults             # a quarter of an hour
+python -m tests.faults --short     # a few of each
+"""
+
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from .hosts import one_of_two_killed
+from .kills import killed
+
+
+def main() -> None:
+    short, begun = "--short" in sys.argv, time.monotonic()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for number, times in (
+            (signal.SIGKILL, 3 if short else 30),
+            (signal.SIGTERM, 1 if short else 5),
+            (signal.SIGINT, 1 if short else 5),
+        ):
+            met = killed(folder, times, number)
+            print(
+                f"{signal.Signals(number).name} {times} times, {met} while at work: "
+                "the end is that of a run left alone, bit for bit",
+                flush=True,
+            )
+        for which in (1,) if short else (0, 1):
+            seconds = one_of_two_killed(folder, which)
+            print(
+                f"process {which} of two killed: the other stopped after {seconds:.0f} s, and both went on to the "
+                "same end, bit for bit",
+                flush=True,
+            )
+    print(f"faults: all hold, {time.monotonic() - begun:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
