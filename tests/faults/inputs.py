@@ -6,6 +6,7 @@ number, which a failure names: `python -m tests.faults.inputs --reader idx --see
 
 import argparse
 import contextlib
+import copy
 import dataclasses
 import importlib
 import io
@@ -348,7 +349,7 @@ def config_value(content, rng):
         elif kind == 1 and isinstance(holder, dict):
             holder[rng.choice(("x", "a\nb", "\ud800", "__class__", "self", ""))] = holder.pop(key)
         else:
-            holder[key] = rng.choice(HOSTILE)
+            holder[key] = copy.deepcopy(rng.choice(HOSTILE))
     return json.dumps(value).encode("utf-8", "surrogatepass")
 
 
