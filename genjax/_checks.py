@@ -128,7 +128,7 @@ def check_count(**counts: Any) -> None:
 def check_values(name: str, array: Any, valid: Any, expected: str) -> None:
     """Raise ValueError quoting the first value that is not `valid` (see `checked` for `jit`)."""
     message = f"{name} must {expected}; got {{value}} at flat position {{position}}"
-    if not isinstance(valid, Tracer):
+    if not isinstance(valid, Tracer) and not isinstance(array, Tracer):
         valid = np.asarray(valid)  # NumPy, because a concrete check should compile nothing
         if not valid.all():
             position = int(np.argmin(valid))

@@ -228,6 +228,9 @@ def doctor(command: Doctor) -> None:
 LEAST, MOST = 5, 5000
 """Examples that a comparison needs, and the most it takes: nearest neighbours compare all pairs."""
 
+MOST_BYTES = 4 << 30
+"""What an array of samples may fill: a few packed megabytes can hide more than there is memory."""
+
 
 def _summary(path: Path) -> "Summary":
     from genjax.report.summary import Summary
@@ -243,28 +246,49 @@ def _examples(path: Path) -> Any:
     """The examples of a file or folder, `[n, ...]` in float32, finite."""
     import numpy as np
 
-    if path.is_dir():
-        examples = _images(path)
-    else:
-        try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                examples = arrays["samples"]
-        except FileNotFoundError as error:
-            raise UsageError(f"{path} does not exist") from error
-        except KeyError as error:
-            raise DataError(f"{path} holds no array named 'samples'") from error
-        except Exception as error:  # NumPy has no common base of what a foreign file raises
-            raise DataError(f"{path} is no NPZ file: {error}") from error
-    if examples.ndim < 2 or not np.issubdtype(examples.dtype, np.number) or np.iscomplexobj(examples):
+    examples = _images(path) if path.is_dir() else _archived(path)
+    if examples.ndim < 2 or examples.dtype.kind not in "iuf":
         raise DataError(
             f"{path}: samples must be real numbers [n, ...]; got {examples.dtype}{list(examples.shape)}"
         )
-    examples = examples.astype(np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # said below
+        examples = examples.astype(np.float32)
     if not np.isfinite(examples).all():
         raise DataError(
-            f"{path}: samples must be finite; sample {np.argwhere(~np.isfinite(examples))[0][0]} is not"
+            f"{path}: samples, in float32, must be finite; sample {np.argwhere(~np.isfinite(examples))[0][0]} is not"
         )
     return examples
+
+
+def _archived(path: Path) -> Any:
+    """The array 'samples' of an NPZ file, as NumPy reads it: nothing in it is run or fills more than a bound."""
+    import warnings
+
+    import numpy as np
+
+    try:
+        with (
+            warnings.catch_warnings(action="ignore"),  # of Python, where a header is odd Python
+            path.open("rb") as file,
+            np.load(file, allow_pickle=False) as arrays,
+        ):
+            size = max((member.file_size for member in arrays.zip.infolist()), default=0)
+            if size > MOST_BYTES:
+                raise DataError(
+                    f"{path} unpacks to {size} bytes; at most {MOST_BYTES} are read: keep fewer samples"
+                )
+            examples = arrays["samples"]
+        if not isinstance(examples, np.ndarray):
+            raise DataError(f"{path}: samples must be an array of NumPy; got {len(examples)} other bytes")
+        return examples
+    except DataError:
+        raise
+    except FileNotFoundError as error:
+        raise UsageError(f"{path} does not exist") from error
+    except KeyError as error:
+        raise DataError(f"{path} holds no array named 'samples'") from error
+    except Exception as error:  # NumPy has no common base of what a foreign file raises
+        raise DataError(f"{path} is no NPZ file: {error}") from error
 
 
 def _images(folder: Path) -> Any:

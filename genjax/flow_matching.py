@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Integer, PRNGKeyArray
 
 from genjax import diffusion
 from genjax._assignment import optimal_assignment
-from genjax._checks import check_float, check_key, check_not_nan, check_same_shape, check_scalar
+from genjax._checks import check_float, check_key, check_not_nan, check_same_shape, check_scalar, check_values
 from genjax.diffusion import Prediction, Sampler, add_noise, euler, rectified
 from genjax.diffusion.continuous import open_uniform
 
@@ -238,7 +238,7 @@ def mean_flow_error(
 
     Raises:
         TypeError: an array is not floating point, or a time is an integer.
-        ValueError: shapes differ, a time is no scalar or out of range (NaN under `jit`), or a NaN.
+        ValueError: shapes differ, a time is no scalar or out of range, r exceeds t (NaN under `jit`), or a NaN.
 
     Source: Geng et al. (2025), equations 8 and 10.
 
@@ -249,12 +249,13 @@ def mean_flow_error(
     check_scalar("r", r)
     x_t = add_noise(rectified(), x0, t, noise)
     r, t = (jnp.asarray(time, x0.dtype) for time in (r, t))
-    rectified().alpha(r)  # names a time out of range
+    in_order = jnp.isfinite(rectified().alpha(r)) & (r <= t)
+    check_values("r", r, in_order, "be at most t")
     velocity = noise - x0
     value, slope = jax.jvp(average_velocity_fn, (x_t, r, t), (velocity, jnp.zeros_like(r), jnp.ones_like(t)))
     check_same_shape(x0=x0, **{"average_velocity_fn(x_t, r, t)": value})
     target = jax.lax.stop_gradient(velocity - (t - r) * slope)
-    return jnp.sum((value - jnp.where(r <= t, target, jnp.nan)) ** 2)
+    return jnp.sum((value - jnp.where(in_order, target, jnp.nan)) ** 2)
 
 
 def path_energy(

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Shaped
 
 from genjax._checks import (
     check_count,
+    check_float,
     check_full_precision,
     check_not_nan,
     check_same_shape,
@@ -70,6 +71,7 @@ def divergence(velocity_fn: Velocity, x: Float[Array, "*event"], t: Float[Array,
         A scalar, in units of 1/time.
 
     Raises:
+        TypeError: `x` is not floating point.
         ValueError: the velocity has another shape than `x`, or `t` is no scalar.
 
     Source: Chen et al. (2018), theorem 1.
@@ -77,6 +79,7 @@ def divergence(velocity_fn: Velocity, x: Float[Array, "*event"], t: Float[Array,
     >>> print(f"{divergence(lambda x, t: t * x, jnp.ones(3), jnp.array(2.0)):.1f}")
     6.0
     """
+    check_float(x=x)
     check_scalar("t", t)
     return _with_divergence(velocity_fn, x, t)[1]
 
@@ -99,7 +102,7 @@ def hutchinson_divergence(
         A scalar, in units of 1/time.
 
     Raises:
-        TypeError: the direction is neither integer nor floating point.
+        TypeError: `x` is not floating point, or the direction is neither integer nor floating point.
         ValueError: shapes differ, or `t` is no scalar.
 
     Source: Grathwohl et al. (2019), equation 7.
@@ -108,6 +111,7 @@ def hutchinson_divergence(
     >>> print(f"{hutchinson_divergence(lambda x, t: t * x, jnp.ones(2), jnp.array(2.0), e):.1f}")
     4.0
     """
+    check_float(x=x)
     check_scalar("t", t)
     return _with_hutchinson(velocity_fn, x, t, _probe(x, direction))[1]
 

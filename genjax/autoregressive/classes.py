@@ -47,7 +47,7 @@ def bayes_rule(
         `ClassLogProbs(joint, marginal, posterior)`.
 
     Raises:
-        TypeError: `log_prior` is not floating point.
+        TypeError: `log_prior` or a log-likelihood is not floating point.
         ValueError: `log_prior` is no vector, its probabilities do not sum to 1, or a NaN (NaN under `jit`).
 
     Source: Bishop (2006), equations 1.82 and 1.83.
@@ -64,6 +64,7 @@ def bayes_rule(
     normalised = jnp.abs(total - 1) <= float(jnp.finfo(log_prior.dtype).eps) ** 0.5
     check_values("the sum of exp(log_prior)", total, normalised, "be 1")
     log_likelihoods = jax.vmap(lambda y: log_likelihood(x, y))(jnp.arange(log_prior.shape[0]))
+    check_float(**{"log_likelihood(x, y)": log_likelihoods})
     joint = jnp.where(normalised, log_likelihoods + log_prior, jnp.nan)
     marginal = jax.nn.logsumexp(joint)
     return ClassLogProbs(joint, marginal, joint - marginal)

@@ -164,7 +164,8 @@ def read_idx(content: bytes) -> np.ndarray:
         The array, in the machine's byte order.
 
     Raises:
-        DataError: a wrong magic number, an unknown type, or a length that is not what the header says.
+        DataError: a wrong magic number, an unknown type, a shape that NumPy cannot hold, or a length that is not what
+            the header says.
 
     Source: LeCun, Cortes and Burges, the page of MNIST.
 
@@ -187,7 +188,11 @@ def read_idx(content: bytes) -> np.ndarray:
     if len(content) != expected:
         fault = "truncated" if len(content) < expected else "oversized"
         raise DataError(f"{fault} IDX file: expected {expected} bytes for shape {shape}, got {len(content)}")
-    return np.frombuffer(content, dtype, offset=header).reshape(shape).astype(dtype.newbyteorder("="))
+    try:
+        array = np.frombuffer(content, dtype, offset=header).reshape(shape)
+    except ValueError as error:  # axes without an example, whose product is small
+        raise DataError(f"IDX shape {shape} is beyond what NumPy holds: {error}") from error
+    return array.astype(dtype.newbyteorder("="))
 
 
 def _proven(path: Path, sha256: str, *, called: str, remedy: str) -> bytes:

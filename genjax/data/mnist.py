@@ -10,6 +10,7 @@ import numpy as np
 
 from genjax.data.dataset import Dataset
 from genjax.data.files import SourceFile, cache_folder, locate, read, read_idx
+from genjax.faults import DataError
 
 __all__ = ["binarized_mnist", "fashion_mnist", "mnist", "stacked_mnist"]
 
@@ -151,10 +152,24 @@ def _idx_dataset(name: str, sources: tuple[SourceFile, ...], download: bool) -> 
 
 
 def _parse_bits(content: bytes) -> np.ndarray:
-    """The zeros and ones of a text, in order, as bytes."""
+    """The zeros and ones of a text, in order, as bytes: an image on every line, its bits apart by spaces or tabs."""
     characters = np.frombuffer(content, np.uint8)
-    # '0' and '1' are 48 and 49, above every kind of space.
-    return characters[characters > ord(" ")] - np.uint8(ord("0"))
+    digits = (characters == ord("0")) | (characters == ord("1"))
+    ends = (characters == ord("\n")) | (characters == ord("\r"))
+    known = digits | ends | (characters == ord(" ")) | (characters == ord("\t"))
+    if not known.all():
+        at = int(np.argmin(known))
+        raise DataError(f"binarized images are written in 0 and 1; got {content[at : at + 1]!r} at byte {at}")
+    if (joined := digits[1:] & digits[:-1]).any():
+        at = int(np.argmax(joined))
+        raise DataError(
+            f"binarized images have a space between bits; got {content[at : at + 2]!r} at byte {at}"
+        )
+    starts = np.flatnonzero(np.concatenate([[True], ends])[:-1])  # of lines, those without a bit included
+    sizes = np.add.reduceat(digits, starts, dtype=np.int64) if characters.size else starts
+    if wrong := set(np.unique(sizes).tolist()) - {0, SIDE * SIDE}:
+        raise DataError(f"binarized images have {SIDE * SIDE} bits on a line; got a line of {min(wrong)}")
+    return characters[digits] - np.uint8(ord("0"))
 
 
 def _cached_bits(path: Path, source: SourceFile) -> np.ndarray:

@@ -162,6 +162,7 @@ def interpolated_variance(share: Float[Array, "..."] | float) -> ReverseVariance
         `(schedule, s, t) -> variance`, for `hybrid_error` and `variational_bound`.
 
     Raises:
+        TypeError: the share is an array that is not floating point.
         ValueError: (when called) a time lies outside the schedule.
 
     Source: Nichol and Dhariwal (2021), equation 15.
@@ -172,6 +173,8 @@ def interpolated_variance(share: Float[Array, "..."] | float) -> ReverseVariance
     >>> print(bool(posterior_variance(schedule, 1, 2) < between < transition_variance(schedule, 1, 2)))
     True
     """
+    if hasattr(share, "dtype"):
+        check_float(share=share)
 
     def variance(schedule: Any, s: Any, t: Any) -> Array:
         s, t = jnp.asarray(s), jnp.asarray(t)

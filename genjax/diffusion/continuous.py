@@ -108,7 +108,7 @@ class VarianceExploding(_UnitInterval):
 
     def alpha(self, t: Time) -> Float[Array, ""]:
         """The scale of the signal, 1."""
-        return jnp.ones_like(checked_time(t, 1.0))
+        return unit_signal(checked_time(t, 1.0))
 
     def sigma(self, t: Time) -> Float[Array, ""]:
         """The scale of the noise at t in [0, 1]."""
@@ -297,6 +297,11 @@ def require(valid: bool, expected: str, *values: float) -> None:
     """Refuse parameters of a schedule that are out of range."""
     if not valid:
         raise ValueError(f"expected {expected}; got {', '.join(map(str, values))}")
+
+
+def unit_signal(t: Float[Array, ""]) -> Float[Array, ""]:
+    """1 at every time of the schedule, NaN where `checked_time` is."""
+    return jnp.where(jnp.isnan(t), t, 1.0)
 
 
 def checked_time(t: Time, end: float) -> Float[Array, ""]:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from genjax._checks import check_count, check_key
-from genjax.diffusion.continuous import Time, checked_time, require
+from genjax.diffusion.continuous import Time, checked_time, require, unit_signal
 
 __all__ = ["Edm", "edm"]
 
@@ -46,7 +46,7 @@ class Edm:
 
     def alpha(self, t: Time) -> Float[Array, ""]:
         """The scale of the signal, 1."""
-        return jnp.ones_like(checked_time(t, jnp.inf))
+        return unit_signal(checked_time(t, jnp.inf))
 
     def sigma(self, t: Time) -> Float[Array, ""]:
         """The scale of the noise, t."""

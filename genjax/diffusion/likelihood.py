@@ -6,7 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, Shaped
 
-from genjax._checks import check_full_precision, check_not_nan
+from genjax._checks import check_full_precision, check_key, check_not_nan
 from genjax.densities import normal_log_prob
 from genjax.diffusion.prediction import Prediction, converted
 from genjax.transport import Integrated, carry, integrate
@@ -36,7 +36,7 @@ def log_prob(
     predictions have no value at alpha = 0, where `rectified()` ends: train DATA, V or VELOCITY there.
 
     Args:
-        key: unused; the draws are in `direction`.
+        key: checked, and drawn from by nothing; the draws are in `direction`.
         predict: `predict(x_t, t)`, of the shape of x_t.
         schedule: continuous.
         x0: an example, of any shape, float32 or float64.
@@ -51,8 +51,8 @@ def log_prob(
         Nats.
 
     Raises:
-        TypeError: `x0` is narrower than float32, or the schedule is discrete.
-        ValueError: shapes differ, a NaN, or the solver gave up (NaN under `jit`).
+        TypeError: the key is not typed, `x0` is narrower than float32, or the schedule is discrete.
+        ValueError: several keys, shapes differ, a NaN, or the solver gave up (NaN under `jit`).
 
     Source: Song et al. (2021), equation 39.
 
@@ -62,6 +62,7 @@ def log_prob(
     >>> print(f"{value:.3f}")
     -0.919
     """
+    check_key(key)
     start, end = _span(schedule)
     check_full_precision(x0=x0)
     check_not_nan(x0=x0)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from genjax._checks import check_key, check_same_shape
+from genjax._checks import check_float, check_key, check_same_shape, check_scalar
 from genjax.diffusion.prediction import Prediction, line, refuse_no_signal
 from genjax.diffusion.process import add_noise
 from genjax.diffusion.schedules import DiscreteSchedule
@@ -83,6 +83,7 @@ def l_simple(
     0.3
     """
     check_key(key)
+    check_float(x0=x0)
     key_time, key_noise = jax.random.split(key)
     noise = jax.random.normal(key_noise, jnp.shape(x0), jnp.result_type(x0))
     return denoising_error(noise_fn, schedule, x0, schedule.sample_time(key_time), noise)
@@ -128,6 +129,7 @@ def denoising_loss(
     1.0
     """
     check_key(key)
+    check_float(x0=x0)
     if isinstance(schedule, DiscreteSchedule):
         refuse_no_signal(schedule.alpha(schedule.num_steps), prediction)
     key_time, key_noise = jax.random.split(key)
@@ -138,4 +140,8 @@ def denoising_loss(
     check_same_shape(x0=x0, **{"predict(x_t, t)": value})
     a, b = line(schedule, t, prediction, x0.dtype)
     error = jnp.sum((a * x0 + b * noise - value) ** 2)
-    return error if weight is None else jnp.asarray(weight(schedule, t), error.dtype) * error
+    if weight is None:
+        return error
+    factor = weight(schedule, t)
+    check_scalar("weight(schedule, t)", factor)
+    return jnp.asarray(factor, error.dtype) * error

@@ -46,6 +46,7 @@ def edm_denoiser(network: Network, *, sigma_data: float = 0.5) -> Callable[[Arra
     _check_data(sigma_data)
 
     def predict(x: Array, sigma: Array) -> Array:
+        check_float(x=x, sigma=sigma)
         total = jnp.sqrt(sigma**2 + sigma_data**2)
         value = _network(network, x, sigma, total)
         return (sigma_data / total) ** 2 * x + sigma * sigma_data / total * value
@@ -86,7 +87,7 @@ def edm_error(
     0.0000
     """
     _check_data(sigma_data)
-    check_float(x0=x0, noise=noise)
+    check_float(x0=x0, noise=noise, sigma=sigma)
     check_same_shape(x0=x0, noise=noise)
     check_not_nan(x0=x0, noise=noise)
     check_scalar("sigma", sigma)
@@ -133,6 +134,7 @@ def edm_loss(
     ()
     """
     check_key(key)
+    check_float(x0=x0)
     key_level, key_noise = jax.random.split(key)
     dtype = jnp.result_type(x0)
     sigma = jnp.exp(log_sigma_mean + log_sigma_std * jax.random.normal(key_level, (), dtype))

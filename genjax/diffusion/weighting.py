@@ -127,4 +127,5 @@ def likelihood_weight(schedule: Any, t: Any) -> Float[Array, ""]:
     10.0
     """
     t = jnp.asarray(t)
+    schedule.log_snr(t)  # names a wrong time, which inside a derivative is not concrete
     return -jax.jvp(schedule.log_snr, (t,), (jnp.ones_like(t),))[1] / 2

@@ -113,7 +113,7 @@ def geometric_path(base_energy_fn: EnergyFn, energy_fn: EnergyFn) -> PathEnergy:
 
     Raises:
         TypeError: (when called) an energy is not floating point.
-        ValueError: (when called) an energy is not a scalar.
+        ValueError: (when called) an energy or `beta` is not a scalar.
 
     Source: Neal (2001), equation 3.
 
@@ -127,6 +127,7 @@ def geometric_path(base_energy_fn: EnergyFn, energy_fn: EnergyFn) -> PathEnergy:
         return jnp.where(weight == 0, 0.0, weight * energy)
 
     def path(x: Array, beta: float | Float[Array, ""]) -> Array:
+        check_scalar("beta", beta)
         return share(1 - beta, energy_of(base_energy_fn, x)) + share(beta, energy_of(energy_fn, x))
 
     return path

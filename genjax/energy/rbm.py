@@ -7,7 +7,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from genjax._checks import check_count, check_full_precision, check_key, check_same_shape, check_values
+from genjax._checks import (
+    check_count,
+    check_float,
+    check_full_precision,
+    check_key,
+    check_same_shape,
+    check_values,
+)
 from genjax._matmul import matmul
 from genjax.energy._energies import energies_of
 from genjax.energy.annealing import Bracket, annealed_bracket
@@ -45,12 +52,14 @@ class RestrictedBoltzmann:
 
     def energy(self, v: Array, h: Array) -> Float[Array, ""]:
         """The energy E(v, h) of one joint state, in nats."""
+        self._check_parameters()
         v, h = _binary("v", v, self.visible_bias), _binary("h", h, self.hidden_bias)
         coupling = matmul(matmul(v, self.weights), h)
         return -(coupling + matmul(self.visible_bias, v) + matmul(self.hidden_bias, h))
 
     def free_energy(self, v: Array) -> Float[Array, ""]:
         """The free energy F(v) of one visible state, in nats: p(v) = exp(−F(v)) / Z."""
+        self._check_parameters()
         v = _binary("v", v, self.visible_bias)
         inputs = self.hidden_bias + matmul(v, self.weights)
         return -matmul(self.visible_bias, v) - jnp.sum(jax.nn.softplus(inputs))
@@ -59,6 +68,7 @@ class RestrictedBoltzmann:
         """Take block-Gibbs steps h ~ p(h|v), v ~ p(v|h), which leave p(v) invariant: CD-k takes k of them."""
         check_key(key)
         check_count(num_steps=num_steps)
+        self._check_parameters()
         v = _binary("v", v, self.visible_bias)
 
         def step(v: Array, k: Array) -> tuple[Array, None]:
@@ -104,6 +114,9 @@ class RestrictedBoltzmann:
         if side is self:
             return units
         return jax.vmap(self._visible)(jax.random.split(key_visible, n), units)
+
+    def _check_parameters(self) -> None:
+        check_float(weights=self.weights, visible_bias=self.visible_bias, hidden_bias=self.hidden_bias)
 
     def _visible(self, key: PRNGKeyArray, h: Array) -> Array:
         """Draw v ~ p(v|h)."""

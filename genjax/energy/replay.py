@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Integer, PRNGKeyArray
 
-from genjax._checks import check_key, check_same_shape, check_values
+from genjax._checks import check_float, check_key, check_same_shape, check_values
 
 __all__ = ["ReplayBuffer"]
 
@@ -36,6 +36,7 @@ class ReplayBuffer:
     ) -> tuple[Integer[Array, " b"], Float[Array, "b *event"]]:
         """Starts of b chains and their places: distinct stored states, each replaced by a fresh one with chance r."""
         check_key(key)
+        check_float(fresh=fresh, chains=self.chains)
         if jnp.ndim(fresh) == 0 or fresh.shape[1:] != self.chains.shape[1:] or len(fresh) > len(self.chains):
             raise ValueError(
                 f"fresh must be at most as many starts as there are chains, of their shape: fresh "

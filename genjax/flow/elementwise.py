@@ -35,13 +35,13 @@ class Affine:
 
     def forward(self, z: Float[Array, "*event"]) -> tuple[Float[Array, "*event"], Float[Array, ""]]:
         """Noise to data."""
-        check_float(z=z)
+        check_float(z=z, shift=self.shift, log_scale=self.log_scale)
         check_same_shape(z=z, shift=self.shift, log_scale=self.log_scale)
         return self.shift + jnp.exp(self.log_scale) * z, jnp.sum(self.log_scale)
 
     def inverse(self, x: Float[Array, "*event"]) -> tuple[Float[Array, "*event"], Float[Array, ""]]:
         """Data to noise."""
-        check_float(x=x)
+        check_float(x=x, shift=self.shift, log_scale=self.log_scale)
         check_same_shape(x=x, shift=self.shift, log_scale=self.log_scale)
         return (x - self.shift) * jnp.exp(-self.log_scale), -jnp.sum(self.log_scale)
 
@@ -59,6 +59,7 @@ def affine(raw: Float[Array, "*event 2"], *, max_log_scale: float = 5.0) -> Affi
         `Affine`, of the shape of `raw` without its last axis.
 
     Raises:
+        TypeError: `raw` is not floating point.
         ValueError: the last axis of `raw` is not 2.
 
     Source: the bounded scale of Dinh et al. (2017), section 4.1.
@@ -67,6 +68,7 @@ def affine(raw: Float[Array, "*event 2"], *, max_log_scale: float = 5.0) -> Affi
     >>> print(x, log_det)
     3.0 0.0
     """
+    check_float(raw=raw)
     if jnp.shape(raw)[-1:] != (2,):
         raise ValueError(f"raw must be [*event, 2], a shift and a log-scale; got shape {jnp.shape(raw)}")
     return Affine(raw[..., 0], max_log_scale * jnp.tanh(raw[..., 1] / max_log_scale))

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from genjax._checks import check_values
+from genjax._checks import check_scalar, check_values
 from genjax.metrics._samples import check_samples, map_distances, nan_unless_finite, root
 from genjax.metrics.neighbours import nearest
 
@@ -95,6 +95,7 @@ def mode_coverage(samples: Float[Array, "n d"], centers: Float[Array, "m d"], *,
     ModeCoverage(num_covered=Array(1, dtype=int32), high_quality=Array(0.5, dtype=float32))
     """
     check_samples(1, samples=samples, centers=centers)
+    check_scalar("std", std)
     positive = jnp.asarray(std) > 0
     check_values("std", jnp.asarray(std), positive, "be positive")
     closest = nearest(samples, centers)

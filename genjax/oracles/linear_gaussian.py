@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from genjax._checks import check_count, check_full_precision, check_key, check_same_shape
+from genjax._checks import check_count, check_float, check_full_precision, check_key, check_same_shape
 from genjax._matmul import matmul
 from genjax.densities import normal_log_prob, standard_normal_log_prob
 from genjax.divergences import kl_standard_normal
@@ -42,6 +42,7 @@ class LinearGaussian:
 
     def log_likelihood(self, x: Float[Array, " n"], z: Float[Array, " d"]) -> Float[Array, ""]:
         """The log-likelihood log p(x|z) = log N(x; W z + b, σ²), in nats."""
+        check_float(z=z)
         return normal_log_prob(x, matmul(self.weights, z) + self.bias, self.log_var)
 
     def posterior(self, x: Float[Array, " n"]) -> tuple[Float[Array, " d"], Float[Array, "d d"]]:
@@ -76,6 +77,7 @@ class LinearGaussian:
         ½ [(m − μ)ᵀ P (m − μ) + Σ_j (r_j − 1 − log r_j) + Σ_j log P_jj − log det P], r_j = P_jj exp(log_var_j): three
         parts that are each at least 0, by their forms.
         """
+        check_float(mean=mean, log_var=log_var)
         check_same_shape(mean=mean, log_var=log_var)
         precision = self._precision()
         diagonal, cholesky = jnp.diag(precision), jnp.linalg.cholesky(precision)

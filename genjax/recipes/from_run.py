@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, get_type_hints
 
@@ -64,26 +65,44 @@ def rebuild(path: Path) -> Rebuilt:
         RunError: `config.json` or every checkpoint is damaged, or they are of another version.
     """
     folder = RunFolder(Path(path))
-    content = folder.read_config()
-    try:
-        recipe = importlib.import_module(f"genjax.recipes.{FAMILIES[FAMILIES.index(content['family'])]}")
-        data = _spec(content["data"])
-        config = recipe.Config(**{k: _value(recipe.Config, k, v) for k, v in content["config"].items()})
-        # A default in place of what is missing would make another model.
-        if absent := vars(config).keys() - content["config"].keys():
-            raise ValueError(f"its config lacks {', '.join(sorted(absent))}")
-        check_options(config)
+    recipe, config, data = _configured(folder)
+    with _named(folder):
         model = recipe.model(config, data)
-    except (UsageError, KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{folder.path / 'config.json'} is not one of a run: {error!s:.200}") from error
     with contextlib.closing(Checkpoints(folder.checkpoints(), run=folder.identity())) as checkpoints:
         step, trees = checkpoints.restore({"params": _like(model, config.seeds, data)})
     return Rebuilt(config, model, trees["params"], step, data)
 
 
+def _configured(folder: RunFolder) -> tuple[Any, Any, Spec]:
+    """The recipe, its configuration and what is known of the data, as `config.json` has them."""
+    content = folder.read_config()
+    with _named(folder):
+        recipe = importlib.import_module(f"genjax.recipes.{FAMILIES[FAMILIES.index(content['family'])]}")
+        data = _spec(content["data"])
+        hints = get_type_hints(recipe.Config)
+        config = recipe.Config(**{name: _value(hints[name], v) for name, v in content["config"].items()})
+        # A default in place of what is missing would make another model.
+        if absent := vars(config).keys() - content["config"].keys():
+            raise ValueError(f"its config lacks {', '.join(sorted(absent))}")
+        check_options(config)
+    return recipe, config, data
+
+
+@contextlib.contextmanager
+def _named(folder: RunFolder) -> Iterator[None]:
+    """Name `config.json` where its content makes no model."""
+    try:
+        yield
+    except (UsageError, KeyError, TypeError, ValueError, RecursionError) as error:
+        line = " ".join(str(error).split())  # a name in the file can hold a line's end
+        raise RunError(f"{folder.path / 'config.json'} is not one of a run: {line:.200}") from error
+
+
 def _spec(content: dict[str, Any]) -> Spec:
-    spec = Spec(**content)
-    spec = spec._replace(event_shape=tuple(spec.event_shape))
+    if absent := set(Spec._fields) - content.keys():  # a default would make another model, as above
+        raise ValueError(f"its data lacks {', '.join(sorted(absent))}")
+    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
+    spec = Spec(**fields)
     sizes = (*spec.event_shape, spec.num_levels or 2, spec.num_classes or 1)
     if (
         not all(fits(getattr(spec, name), hint) for name, hint in get_type_hints(Spec).items())
@@ -93,9 +112,8 @@ def _spec(content: dict[str, Any]) -> Spec:
     return spec
 
 
-def _value(config: Any, name: str, value: Any) -> Any:
+def _value(hint: Any, value: Any) -> Any:
     """A plain value as the option's type has it."""
-    hint = get_type_hints(config)[name]
     if isinstance(value, list):
         return tuple(value)
     return Path(value) if isinstance(value, str) and fits(Path(value), hint) else value

@@ -96,6 +96,7 @@ def langevin(
     1.3
     """
     check_key(key)
+    check_float(x=x)
     check_count(num_steps=num_steps)
 
     def step(x: Array, k: Array) -> tuple[Array, None]:

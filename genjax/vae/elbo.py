@@ -178,6 +178,7 @@ def negative_elbo(
     """
     check_key(key)
     check_example(x)
+    check_scalar("beta", beta)
     if free_bits < 0:
         raise ValueError(f"free_bits must not be negative; got {free_bits}")
     if free_bits > 0 and log_prior is not None:

@@ -118,7 +118,9 @@ def test_at_equal_times_it_is_the_flow_matching_error():
         F.flow_matching_error(lambda x, t: u(x, t, t), x0, 0.4, noise),
     )
     np.testing.assert_allclose(*both, rtol=1e-6)
-    assert np.isnan(F.mean_flow_error(u, x0, 0.6, 0.4, noise))  # r after t
+    with pytest.raises(ValueError, match=r"r must be at most t; got 0\.6"):
+        F.mean_flow_error(u, x0, 0.6, 0.4, noise)
+    assert np.isnan(jax.jit(lambda r: F.mean_flow_error(u, x0, r, 0.4, noise))(0.6))
 
 
 def test_straight_paths_have_the_energy_of_their_shift_and_bent_ones_more():
