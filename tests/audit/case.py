@@ -30,7 +30,7 @@ class Case:
         exact: the truth in mpmath, `exact(*args)` of one example in object arrays, where float64 could be wrong in
             the same way; float64 has to agree with it too. Without it the truth is the same code in float64.
         terms: `terms(*args)` of the stacks: where a sum may cancel, its largest term, for the value and for each
-            gradient, a number or one an input; errors of its round-off are allowed.
+            gradient, a number, one an input or one an output; errors of its round-off are allowed.
         gradient: whether the Jacobian of every output in every float argument is compared.
         exact_gradient: whether `exact` may be differenced, or what to difference instead; False at an edge of the
             domain, where the truth of the gradient is the same code in float64.
@@ -52,7 +52,9 @@ class Reference:
 
     args: tuple[Any, ...]  # as float32 rounds them
     true: list[np.ndarray]
-    change: list[np.ndarray]  # of the truth by the last digit of the inputs, and the round-off of the largest term
+    change: list[
+        np.ndarray
+    ]  # of the truth by the last digit of the inputs, and the round-off of the largest term
 
 
 @dataclass(frozen=True)
@@ -203,7 +205,8 @@ def reference(case: Case) -> Reference:
     for part, t in enumerate(true):
         with np.errstate(invalid="ignore"):
             change = np.max([np.abs(m[part] - t) for m in moved], axis=0)
-        by_round_off = EPS * np.reshape(largest[part], (-1,) + (1,) * (t.ndim - 1))
+        size = np.asarray(largest[part])
+        by_round_off = EPS * (size if size.shape == t.shape else size.reshape((-1,) + (1,) * (t.ndim - 1)))
         changes.append(np.where(np.isfinite(change), change, 0.0) + by_round_off)
     return Reference(args, true, changes)
 
