@@ -61,6 +61,7 @@ class Reference:
 class Part:
     """The worst of a value, or of one Jacobian."""
 
+    of: str  # "value" or "gradient"
     num_numbers: int
     relative: float  # where the bar of BAR decides; NaN where a number is none
     conditioned: float  # where the condition number decides: at most FACTOR
@@ -216,7 +217,7 @@ def judge(actual: list[np.ndarray], truth: Reference, eps: float = EPS) -> list[
     parts = []
     for a, true, change in zip(actual, truth.true, truth.change, strict=False):
         relative, conditioned, bad = compare(a, true, change * (eps / EPS), BAR * eps / EPS)
-        parts.append(Part(a.size, relative, conditioned, bad))
+        parts.append(Part("gradient" if parts else "value", a.size, relative, conditioned, bad))
     return parts
 
 

@@ -62,14 +62,20 @@ def conversions(source):
 
     def largest(value, x, t):
         """From one line to another x_t has a difference as its factor, of 0 from V to VELOCITY."""
-        sizes = []
-        for v, y, time in zip(value, x, t, strict=True):
-            at = np.array(mpf(float(time)), object)
-            alpha, sigma = scales(at)
-            a, b = line(at, source)
-            size = lambda c, d: max(abs(c * b * y), abs(d * a * y), abs(alpha * d * v), abs(sigma * c * v))
-            sizes.append([float(size(*line(at, k)) / abs(alpha * b - sigma * a)) for k in targets])
-        return [np.array(sizes)]
+        return [
+            np.array([of_line(*map(mpf, map(float, one))) for one in zip(value, x, t, strict=True)], float)
+        ]
+
+    def of_line(v, y, t):
+        t = np.array(t, object)
+        alpha, sigma = scales(t)
+        a, b = line(t, source)
+        # sigma is the exponential of a logarithm, and its slope has the round-off of that.
+        unit = (1 + abs(mpmath.log(sigma))) / abs(alpha * b - sigma * a)
+        return [
+            unit * max(abs(c * b * y), abs(d * a * y), abs(alpha * d * v), abs(sigma * c * v))
+            for c, d in (line(t, target) for target in targets)
+        ]
 
     return Case(
         lambda value, x, t: jnp.stack(
