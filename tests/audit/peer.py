@@ -135,12 +135,12 @@ def table(rows: list[Row], absent: list[str]) -> str:
         "Beside other libraries: the worst relative error of values and of gradients on the same float32 inputs,",
         "where the bar decides, and how many of the peer's numbers lie beyond the bars of the audit",
         "",
-        f"{'function':45} {'genjax':>8} {'gradient':>8}  {'peer':53} {'value':>8} {'gradient':>8}  {'beyond':>9}",
+        f"{'function':46} {'genjax':>8} {'gradient':>8}  {'peer':56} {'value':>8} {'gradient':>8}  {'beyond':>9}",
     ]
     for row in rows:
         peer = f"{row.peer.package} {row.peer.name}"
         if row.failure:
-            lines.append(f"{row.function:45} {'':17}  {peer:53} {row.failure}")
+            lines.append(f"{row.function:46} {'':17}  {peer:56} {row.failure}")
             continue
         split = [
             [p for p in parts if p.of == of]
@@ -149,7 +149,7 @@ def table(rows: list[Row], absent: list[str]) -> str:
         ]
         ours, theirs = (" ".join(f"{size(parts):>8}" for parts in pair) for pair in (split[:2], split[2:]))
         note = f"  {row.peer.note}" if row.peer.note else ""
-        lines.append(f"{row.function:45} {ours}  {peer:53} {theirs}  {beyond(row.theirs):>9}{note}")
+        lines.append(f"{row.function:46} {ours}  {peer:56} {theirs}  {beyond(row.theirs):>9}{note}")
     if absent:
         lines.append(f"not installed: {', '.join(absent)}")
     return "\n".join(lines)

@@ -65,7 +65,7 @@ def posterior(x0: Any, x_t: Any, t: Any) -> Any:
         "diffusers.schedulers.scheduling_ddpm.randn_tensor", lambda shape, **_: torch.zeros(shape)
     )
     with generator:
-        mean = made.step(x0, k, x_t).prev_sample
+        mean = made.step(x0[None, None], k, x_t[None, None]).prev_sample
     return mean, scheduler("DDIM")._get_variance(k, k - 1)
 
 
