@@ -50,9 +50,11 @@ class Level(NamedTuple):
 
 def level(schedule: Any, t: Any, dtype: Any = None) -> Level:
     """The level of a schedule at a time, its scales in one dtype."""
-    scales = [jnp.asarray(fn(t), dtype) for fn in (schedule.alpha, schedule.sigma, schedule.log_snr)]
-    rest = getattr(schedule, "log_snr_rest", lambda t: jnp.zeros_like(scales[-1]))
-    return Level(jnp.asarray(t), *scales, jnp.asarray(rest(t), dtype))
+    alpha, sigma, log_snr = (
+        jnp.asarray(fn(t), dtype) for fn in (schedule.alpha, schedule.sigma, schedule.log_snr)
+    )
+    rest = getattr(schedule, "log_snr_rest", lambda t: jnp.zeros_like(log_snr))
+    return Level(jnp.asarray(t), alpha, sigma, log_snr, jnp.asarray(rest(t), dtype))
 
 
 def add_noise(
