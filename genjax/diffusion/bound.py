@@ -112,7 +112,9 @@ def variational_bound(
         return _kl_of_step(schedule, x0, x0_hat, x_t, t, reverse_variance)
 
     count = schedule.num_steps - 1  # none at T = 1, where the bound is the ELBO of a VAE with a fixed encoder
-    prior = kl_standard_normal(last.alpha * x0, jnp.full_like(x0, 2 * jnp.log(last.sigma)))
+    # log sigma² of alpha² + sigma² = 1 by log SNR: sigma itself is 1 but for a few last digits.
+    log_var_T = jax.nn.log_sigmoid(-last.log_snr)
+    prior = kl_standard_normal(last.alpha * x0, jnp.full_like(x0, log_var_T))
     if num_times is not None:
         check_count(num_times=num_times)
     if num_times is None or count == 0:

@@ -35,6 +35,7 @@ class Level(NamedTuple):
         alpha: the scale of the signal.
         sigma: the scale of the noise.
         log_snr: log(alpha²/sigma²).
+        log_snr_rest: what the dtype leaves out of `log_snr`, where the schedule knows it.
 
     >>> print(Level(t=jnp.array(0), alpha=jnp.array(1.0), sigma=jnp.array(0.0), log_snr=jnp.array(jnp.inf)).alpha)
     1.0
@@ -44,12 +45,16 @@ class Level(NamedTuple):
     alpha: Array
     sigma: Array
     log_snr: Array
+    log_snr_rest: Array | float = 0.0
 
 
 def level(schedule: Any, t: Any, dtype: Any = None) -> Level:
     """The level of a schedule at a time, its scales in one dtype."""
-    scales = (jnp.asarray(fn(t), dtype) for fn in (schedule.alpha, schedule.sigma, schedule.log_snr))
-    return Level(jnp.asarray(t), *scales)
+    alpha, sigma, log_snr = (
+        jnp.asarray(fn(t), dtype) for fn in (schedule.alpha, schedule.sigma, schedule.log_snr)
+    )
+    rest = getattr(schedule, "log_snr_rest", lambda t: jnp.zeros_like(log_snr))
+    return Level(jnp.asarray(t), alpha, sigma, log_snr, jnp.asarray(rest(t), dtype))
 
 
 def add_noise(
@@ -129,14 +134,19 @@ def posterior_mean(x0: Array, x_t: Array, now: Level, earlier: Level) -> Array:
     return earlier.alpha * lost(now, earlier) * x0 + pull * x_t
 
 
+def log_snr_gain(now: Level, earlier: Level) -> Array:
+    """How much log SNR grows from a level to an earlier one, with what float32 leaves out of either."""
+    return (earlier.log_snr - now.log_snr) + (earlier.log_snr_rest - now.log_snr_rest)
+
+
 def lost(now: Level, earlier: Level) -> Array:
     """1 − SNR(t)/SNR(s), the share of the signal-to-noise ratio that is lost between two levels."""
-    return -jnp.expm1(now.log_snr - earlier.log_snr)
+    return -jnp.expm1(-log_snr_gain(now, earlier))
 
 
 def root_kept(now: Level, earlier: Level) -> Array:
     """√(SNR(t)/SNR(s)), with a gradient where the square root of a share of zero would have none."""
-    return jnp.exp((now.log_snr - earlier.log_snr) / 2)
+    return jnp.exp(-log_snr_gain(now, earlier) / 2)
 
 
 def _in_order(s: Any, t: Any, dtype: Any) -> Array:

@@ -199,4 +199,4 @@ def _refuse_clean(levels: Level) -> None:
 def _clean(levels: Level) -> Level:
     """The level after the last one."""
     one = jnp.ones((), levels.alpha.dtype)
-    return Level(jnp.zeros((), levels.t.dtype), one, 0 * one, jnp.inf * one)
+    return Level(jnp.zeros((), levels.t.dtype), one, 0 * one, jnp.inf * one, 0 * one)

@@ -26,13 +26,15 @@ class DiscreteSchedule:
 
     alpha_t² = Π_{i ≤ t} (1 − beta_i); log SNR = log(alpha_t²/sigma_t²), +∞ at t = 0
 
-    `linear_schedule`, `cosine_schedule`, `schedule_from_betas` and `rescale_zero_terminal_snr` make one. The three
-    tables are computed in float64 and stored in float32, each from its own closed form.
+    `linear_schedule`, `cosine_schedule`, `schedule_from_betas` and `rescale_zero_terminal_snr` make one. The
+    tables are computed in float64 and stored in float32, each from its own closed form. Differences of log SNR
+    between neighbours are small against log SNR itself, so that what float32 leaves out of it is a table too.
 
     Args:
         alphas: alpha_0, …, alpha_T, `[T + 1]`.
         sigmas: sigma_0, …, sigma_T, `[T + 1]`.
         log_snrs: log SNR, `[T + 1]`.
+        log_snr_rests: log SNR less its float32, `[T + 1]`; none stands for zeros.
 
     >>> schedule = linear_schedule()
     >>> print(f"{schedule.alpha(1000) ** 2:.6e} {schedule.num_steps}")
@@ -42,6 +44,7 @@ class DiscreteSchedule:
     alphas: Array  # without shapes, because transformations put batches and placeholders here
     sigmas: Array
     log_snrs: Array
+    log_snr_rests: Array | None = None
 
     @property
     def num_steps(self) -> int:
@@ -59,6 +62,11 @@ class DiscreteSchedule:
     def log_snr(self, t: Int[Array, ""] | int) -> Float[Array, ""]:
         """The log signal-to-noise ratio log(alpha²/sigma²) at integer t in 0..T."""
         return self._at(self.log_snrs, t)
+
+    def log_snr_rest(self, t: Int[Array, ""] | int) -> Float[Array, ""]:
+        """What float32 leaves out of `log_snr`, for differences between two times."""
+        rests = jnp.zeros_like(self.log_snrs) if self.log_snr_rests is None else self.log_snr_rests
+        return self._at(rests, t)
 
     def times(self, num_steps: int) -> Int[Array, " n"]:
         """Strictly decreasing times, evenly spaced and the first T ("trailing"), at which a network is called."""
@@ -191,6 +199,8 @@ def rescale_zero_terminal_snr(schedule: DiscreteSchedule) -> DiscreteSchedule:
     0.0
     """
     log_snr = np.asarray(schedule.log_snrs, float)[1:]
+    if schedule.log_snr_rests is not None:
+        log_snr = log_snr + np.asarray(schedule.log_snr_rests, float)[1:]
     if len(log_snr) < 2:
         raise ValueError(f"the schedule must have two steps or more; got {len(log_snr)}")
     root = np.exp(-np.logaddexp(0, -log_snr) / 2)  # alpha, from what is accurate at both ends
@@ -200,8 +210,10 @@ def rescale_zero_terminal_snr(schedule: DiscreteSchedule) -> DiscreteSchedule:
 
 
 def _from_log_bars(log_bars: np.ndarray) -> DiscreteSchedule:
-    """The three tables from log alpha², in float64."""
-    with np.errstate(divide="ignore"):
+    """The tables from log alpha², in float64."""
+    with np.errstate(divide="ignore", invalid="ignore"):
         noise = -np.expm1(log_bars)
-        tables = (np.exp(log_bars / 2), np.sqrt(noise), log_bars - np.log(noise))
+        log_snrs = log_bars - np.log(noise)
+        rests = np.where(np.isfinite(log_snrs), log_snrs - log_snrs.astype(np.float32), 0.0)
+    tables = (np.exp(log_bars / 2), np.sqrt(noise), log_snrs, rests)
     return DiscreteSchedule(*(jnp.asarray(table, jnp.float32) for table in tables))

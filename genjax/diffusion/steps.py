@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from genjax._checks import check_count
-from genjax.diffusion.process import Level, lost, posterior_mean, posterior_variance, root_kept
+from genjax.diffusion.process import Level, log_snr_gain, lost, posterior_mean, posterior_variance, root_kept
 from genjax.score import langevin_step
 
 __all__ = [
@@ -73,6 +73,9 @@ class _TwoLevels(NamedTuple):
 
     def log_snr(self, t: Any) -> Array:
         return self._scale("log_snr", t)
+
+    def log_snr_rest(self, t: Any) -> Array:
+        return self._scale("log_snr_rest", t)
 
 
 class _OneCall:
@@ -153,7 +156,7 @@ class _DpmSolver2M(_OneCall):
     def step(self, state, noise, estimate, x, now, following):
         x0, _ = estimate(x, now)
         before, h_before = state
-        h = (following.log_snr - now.log_snr) / 2
+        h = log_snr_gain(now, following) / 2
         finite = jnp.isfinite(h) & jnp.isfinite(h_before)
         share = jnp.where(finite, h / (2 * jnp.where(finite, h_before, 1.0)), 0.0)
         extrapolated = x0 + share * (x0 - before)

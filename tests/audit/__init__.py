@@ -8,10 +8,26 @@ import numpy as np
 
 from ..registry import ROWS
 from ..test_registry import PUBLIC, is_float
-from . import autoregressive, diffusion, energy, flow, foundations, gan, metrics, oracles, vae
+from . import (
+    autoregressive,
+    diffusion,
+    energy,
+    flow,
+    foundations,
+    gan,
+    metrics,
+    oracles,
+    processes,
+    sampling,
+    score,
+    vae,
+)
 from .case import Case
 
-FAMILIES = (foundations, vae, flow, autoregressive, diffusion, energy, gan, metrics, oracles)
+FAMILIES = (
+    *(foundations, vae, flow, autoregressive, diffusion, processes, sampling, score),
+    *(energy, gan, metrics, oracles),
+)
 
 
 TERMS = {name: terms for family in FAMILIES for name, terms in getattr(family, "TERMS", {}).items()}

@@ -1,6 +1,6 @@
 """One audit of a function: its inputs, the truth, and how far float32 lies from it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -30,10 +30,11 @@ class Case:
         exact: the truth in mpmath, `exact(*args)` of one example in object arrays, where float64 could be wrong in
             the same way; float64 has to agree with it too. Without it the truth is the same code in float64.
         terms: `terms(*args)` of the stacks: where a sum may cancel, its largest term, for the value and for each
-            gradient, a number or one an input; errors of its round-off are allowed.
+            gradient, a number, one an input or one an output; errors of its round-off are allowed.
         gradient: whether the Jacobian of every output in every float argument is compared.
         exact_gradient: whether `exact` may be differenced, or what to difference instead; False at an edge of the
             domain, where the truth of the gradient is the same code in float64.
+        in_float64: whether float64 has to agree with `exact`; a table that is stored in float32 cannot.
     """
 
     call: Callable[..., Any]
@@ -42,16 +43,54 @@ class Case:
     terms: Callable[..., list[Any]] | None = None
     gradient: bool = True
     exact_gradient: bool | Callable[..., Any] = True
+    in_float64: bool = True
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The truth of a case: of the value, and of the Jacobian in each float argument."""
+
+    args: tuple[Any, ...]  # as float32 rounds them
+    true: list[np.ndarray]
+    change: list[
+        np.ndarray
+    ]  # of the truth by the last digit of the inputs, and the round-off of the largest term
+
+
+@dataclass(frozen=True)
+class Part:
+    """The worst of a value, or of one Jacobian."""
+
+    of: str  # "value" or "gradient"
+    num_numbers: int
+    relative: float  # where the bar of BAR decides; NaN where a number is none
+    conditioned: float  # where the condition number decides: at most FACTOR
+    bad: np.ndarray  # which numbers break the bar
 
 
 @dataclass(frozen=True)
 class Result:
     """The worst of one case: relative errors, and errors in units of what round-off in the inputs explains."""
 
-    num_numbers: int
-    relative: float  # where the bar of BAR decides
-    conditioned: float  # where the condition number decides: at most FACTOR
+    parts: list[Part]  # of float32: the value, and the Jacobian in each float argument
     faults: list[str]
+
+    @property
+    def num_numbers(self) -> int:
+        return sum(part.num_numbers for part in self.parts)
+
+    @property
+    def relative(self) -> float:
+        return worst(part.relative for part in self.parts)
+
+    @property
+    def conditioned(self) -> float:
+        return worst(part.conditioned for part in self.parts)
+
+
+def worst(values: Iterable[float]) -> float:
+    """The largest, NaN where one is NaN."""
+    return float(np.max([0.0, *values]))
 
 
 def is_float(a: Any) -> bool:
@@ -152,10 +191,9 @@ def perturbed(args: tuple[Any, ...], rng: np.random.Generator) -> tuple[Any, ...
     return tuple(a * (1 + EPS * rng.choice([-1.0, 1.0], a.shape)) if is_float(a) else a for a in args)
 
 
-def measure(case: Case) -> Result:
-    """Compare float32, and float64 where there is an exact truth, with the truth at every input."""
+def reference(case: Case) -> Reference:
+    """The truth at every input, and at inputs moved by one unit in their last place."""
     args, rng = rounded(case.args), np.random.default_rng(0)
-    single = program(case)(*(a.astype(np.float32) if is_float(a) else a for a in args))
     double = in_float64(case)
     truth = double
     if case.exact is not None:
@@ -163,30 +201,52 @@ def measure(case: Case) -> Result:
         truth = lambda *args: [*(known := exact(*args)), *double(*args)[len(known) :]]
     true = truth(*args)
     moved = [truth(*perturbed(args, rng)) for _ in range(NUM_DRAWS)]
-    num_numbers, worst, conditioned, faults = 0, 0.0, 0.0, []
     largest = [0.0] * len(true) if case.terms is None else case.terms(*args)
-    runs = [("float32", EPS, [np.asarray(a, np.float64) for a in single])]
-    if case.exact is not None:
-        runs.append(("float64", 2.0**-52, double(*args)))
-    for name, eps, actual in runs:
-        for part, (a, t) in enumerate(zip(actual, true, strict=name == "float32")):
-            with np.errstate(invalid="ignore"):
-                change = np.max([np.abs(m[part] - t) for m in moved], axis=0) * (eps / EPS)
-            change = np.where(np.isfinite(change), change, 0.0) + eps * np.reshape(
-                largest[part], (-1,) + (1,) * (t.ndim - 1)
-            )
-            relative, scaled, bad = compare(a, t, change, BAR * eps / EPS)
-            where = "value" if part == 0 else f"gradient {part - 1}"
-            for index in zip(*np.nonzero(bad), strict=True):
-                inputs = [np.asarray(x[index[0]]).tolist() for x in args if isinstance(x, np.ndarray)]
+    changes = []
+    for part, t in enumerate(true):
+        with np.errstate(invalid="ignore"):
+            change = np.max([np.abs(m[part] - t) for m in moved], axis=0)
+        size = np.asarray(largest[part])
+        by_round_off = EPS * (size if size.shape == t.shape else size.reshape((-1,) + (1,) * (t.ndim - 1)))
+        changes.append(np.where(np.isfinite(change), change, 0.0) + by_round_off)
+    return Reference(args, true, changes)
+
+
+def judge(actual: list[np.ndarray], truth: Reference, eps: float = EPS) -> list[Part]:
+    """Compare a value, and as many Jacobians as there are, of an arithmetic of this precision with the truth."""
+    parts = []
+    for a, true, change in zip(actual, truth.true, truth.change, strict=False):
+        relative, conditioned, bad = compare(a, true, change * (eps / EPS), BAR * eps / EPS)
+        parts.append(Part("gradient" if parts else "value", a.size, relative, conditioned, bad))
+    return parts
+
+
+def in_float32(case: Case, args: tuple[Any, ...]) -> list[np.ndarray]:
+    single = program(case)(*(a.astype(np.float32) if is_float(a) else a for a in args))
+    return [np.asarray(a, np.float64) for a in single]
+
+
+def measure(case: Case, truth: Reference | None = None) -> Result:
+    """Compare float32, and float64 where there is an exact truth, with the truth at every input."""
+    truth = reference(case) if truth is None else truth
+    single = in_float32(case, truth.args)
+    parts = judge(single, truth)
+    runs = [("float32", single, parts)]
+    if case.exact is not None and case.in_float64:
+        known = 1 + sum(map(is_float, case.args)) * bool(case.gradient and case.exact_gradient)
+        double = in_float64(case)(*truth.args)[:known]  # the rest is its own truth
+        runs.append(("float64", double, judge(double, truth, 2.0**-52)))
+    faults = []
+    for name, actual, judged in runs:
+        for position, (a, part) in enumerate(zip(actual, judged, strict=True)):
+            where = "value" if position == 0 else f"gradient {position - 1}"
+            for index in zip(*np.nonzero(part.bad), strict=True):
+                inputs = [np.asarray(x[index[0]]).tolist() for x in truth.args if isinstance(x, np.ndarray)]
                 faults.append(
-                    f"{name} {where}{list(map(int, index[1:]))}: {a[index]:.9g} for {t[index]:.9g}, "
-                    f"input {int(index[0])}: {str(inputs)[:300]}"
+                    f"{name} {where}{list(map(int, index[1:]))}: {a[index]:.9g} for "
+                    f"{truth.true[position][index]:.9g}, input {int(index[0])}: {str(inputs)[:300]}"
                 )
-            if name == "float32":
-                num_numbers += a.size
-                worst, conditioned = max(worst, relative), max(conditioned, scaled)
-    return Result(num_numbers, worst, conditioned, faults)
+    return Result(parts, faults)
 
 
 def compare(
@@ -198,7 +258,7 @@ def compare(
         same = (actual == true) | ((np.abs(true) >= largest) & (actual == np.sign(true) * np.inf))
         error = np.where(same, 0.0, np.abs(actual - true))
         by_bar = bar * np.abs(true) + TINY >= FACTOR * change
-        relative = np.where(by_bar & (error > TINY), error / np.abs(true), 0.0)
+        relative = np.where(by_bar & ~(error <= TINY), error / np.abs(true), 0.0)  # of NaN, NaN
         scaled = np.where(by_bar, 0.0, error / change)
     # NaN fails every comparison, so that it counts as bad.
     bad = ~((relative <= bar) & (scaled <= FACTOR))

@@ -204,6 +204,8 @@ TERMS = {
     "genjax.energy.log_partition_quadrature": lambda theta, lower, upper: [1.0] * 4,
     # The gradient of a log-probability is a difference of expectations of this size.
     "genjax.energy.RestrictedBoltzmann": lambda *args: [1.0] * (1 + len(args)),
+    # The slope of a standard error is a difference of a weight's slope, of this size, from the mean one.
+    "genjax.energy.annealed_bracket": lambda *args: [0.0, 0.0, 0.1, 0.1],
 }
 
 EXEMPT = {

@@ -28,6 +28,15 @@ def test_statement_s09_the_marginal_of_the_linear_schedule():
     np.testing.assert_allclose(x_t, [1.1874340, -0.3608739, -0.0842332], atol=1e-6)
 
 
+def test_the_variance_between_neighbours_keeps_its_digits():
+    """Log SNR alone, stored in float32, gives beta_1000 to 3e-5; a table of its own making still works."""
+    schedule = D.linear_schedule()
+    variances = jax.vmap(lambda t: D.transition_variance(schedule, t - 1, t))(jnp.arange(1, 1001))
+    np.testing.assert_allclose(variances, BETAS, rtol=1e-6)
+    three = D.DiscreteSchedule(schedule.alphas, schedule.sigmas, schedule.log_snrs)
+    np.testing.assert_allclose(D.transition_variance(three, 999, 1000), BETAS[-1], rtol=1e-4)
+
+
 def test_stepping_the_chain_gives_the_marginal_s_mean_and_variance():
     """By induction: x_t = √(1 − beta_t) x_{t−1} + √beta_t z."""
     schedule, mean, variance = D.linear_schedule(), 1.0, 0.0
