@@ -23,6 +23,8 @@ __all__ = ["Checkpoints"]
 training: Any = ocp.training  # its annotations refuse what its documentation passes
 
 RECORD = "record.json"
+FORMAT = 1
+"""Of what lies in a checkpoint, and of its record."""
 
 
 class Checkpoints:
@@ -57,6 +59,7 @@ class Checkpoints:
             if agreed(step in self._steps())[0, 0]:
                 return
             record = {
+                "format": FORMAT,
                 "run": self._run,
                 "step": step,
                 "arrays": {name: _checksums(tree) for name, tree in trees.items()},
@@ -181,6 +184,8 @@ def _read_record(folder: Path) -> dict[str, Any]:
         raise _Unusable("damaged (its record cannot be read)") from error
     if checksum != _checksum(record):
         raise _Unusable("damaged (its record fails its checksum)")
+    if isinstance(record, dict) and record.get("format") != FORMAT:
+        raise _Unusable(f"of format {record.get('format')!s:.20}, and this version of genjax reads {FORMAT}")
     forms = {"run": str, "step": int, "arrays": dict, "files": dict}
     if not isinstance(record, dict) or not all(isinstance(record.get(name), forms[name]) for name in forms):
         raise _Unusable("damaged (its record is none)")

@@ -4,12 +4,15 @@ python -m tests.faults             # a quarter of an hour
 python -m tests.faults --short     # a few of each
 """
 
+import os
 import signal
+import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from ..distributed.runs import ROOT
 from .hosts import one_of_two_killed
 from .kills import killed
 
@@ -36,6 +39,11 @@ def main() -> None:
                 "same end, bit for bit",
                 flush=True,
             )
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"
+    inputs = ("tests.faults.inputs", "--num", "4000" if short else "100000")
+    for module, environment in ((("tests.faults.damaged",), {"XLA_FLAGS": flags}), (inputs, {})):
+        command = [sys.executable, "-m", *module]
+        subprocess.run(command, cwd=ROOT, env=os.environ | {"JAX_PLATFORMS": "cpu"} | environment, check=True)
     print(f"faults: all hold, {time.monotonic() - begun:.0f} s")
 
 

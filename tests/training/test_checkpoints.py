@@ -116,6 +116,14 @@ def test_a_checkpoint_under_the_name_of_another_step_is_passed_over(saved, capsy
     assert line.endswith("checkpoint 9 is the one of step 3 under another name and passed over")
 
 
+def test_a_checkpoint_of_another_format_is_passed_over_by_its_number(saved, capsys, monkeypatch):
+    monkeypatch.setattr("genjax.training.checkpoints.FORMAT", 7)
+    with pytest.raises(RunError, match="there is no intact checkpoint"):
+        restore(saved, TREE)
+    for line in capsys.readouterr().err.splitlines():
+        assert "is of format 1, and this version of genjax reads 7 and passed over" in line
+
+
 def test_a_damaged_checkpoint_is_replaced_when_its_step_comes_again(saved, capsys):
     (saved / "3" / "params" / "manifest.ocdbt").unlink()
     with contextlib.closing(Checkpoints(saved)) as checkpoints:

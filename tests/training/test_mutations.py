@@ -15,11 +15,11 @@ TREE = {"w": jnp.arange(60.0), "n": jnp.array(7)}
 FORMS = ["null", "[]", "{}", "3", '"text"', '{"record": [], "checksum": 0}', "[" * 50_000, "{", ""]
 
 
-def write(path, run, seed):
+def write(path, run, seed, tree=TREE):
     """Two checkpoints of a run, of numbers that no other run has."""
     with contextlib.closing(Checkpoints(path, run=run)) as checkpoints:
         for step in (1, 2):
-            params = {"w": TREE["w"] + 100 * seed + step, "n": TREE["n"] + step}
+            params = {"w": tree["w"] + 100 * seed + step, "n": tree["n"] + step}
             checkpoints.save(step, {"params": params, "progress": {"step": jnp.array(step)}})
     return path
 
