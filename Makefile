@@ -1,4 +1,5 @@
-# Two commands on a fresh machine with Python 3.11 or later: `make demo` and `make test`.
+# Two commands on a fresh machine with Python 3.11 or later: `make demo` and `make test`. SHORT=--short is the short form
+# of test-distributed, test-faults and audit.
 PYTHON ?= python3
 VENV := $(if $(filter python3,$(PYTHON)),.venv,.venv-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
@@ -38,10 +39,10 @@ test-recipes: setup
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m slow tests/test_runs.py
 
 test-distributed: setup
-	$(BIN)/python -m tests.distributed
+	$(BIN)/python -m tests.distributed $(SHORT)
 
 test-faults: setup
-	$(BIN)/python -m tests.faults
+	$(BIN)/python -m tests.faults $(SHORT)
 
 notebooks-fast: setup
 	@for chapter in notebooks/[0-9]*.py; do \
@@ -53,7 +54,7 @@ notebooks: setup
 	$(BIN)/python notebooks/execute.py
 
 audit: setup
-	$(BIN)/python -m tests.audit
+	$(BIN)/python -m tests.audit $(SHORT)
 
 check: setup
 	$(BIN)/ruff format --check .

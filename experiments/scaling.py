@@ -115,7 +115,7 @@ def compiled_step(config: Config, devices: int) -> dict[str, Any]:
         seconds = time.perf_counter() - begun
     memory: Any = program.memory_analysis()
     analysis: Any = program.cost_analysis()
-    products, received = counted(program.as_text())
+    products, received = counted(program.as_text() or "")
     return {
         "devices": devices,
         "mesh": dict(mesh.shape),

@@ -37,5 +37,6 @@ if TYPE_CHECKING:
     from genjax.training.steps import TrainState as TrainState
     from genjax.training.steps import make_step as make_step
     from genjax.training.steps import with_ema as with_ema
+    from genjax.training.stream import fit_stream as fit_stream
 
 _lazy.attach(__name__)

@@ -19,6 +19,7 @@ from genjax.faults import UsageError
 
 __all__ = [
     "copied",
+    "from_processes",
     "gathered",
     "make_mesh",
     "parse_mesh",
@@ -183,6 +184,22 @@ def replicated(tree: PyTree[Any]) -> PyTree[Any]:
         return copy(a)
 
     return jax.tree.map(one, tree)
+
+
+def from_processes(rows: PyTree[Any]) -> PyTree[Any]:
+    """A batch on the mesh that is set, of which each process has its own rows; where none is, the rows as they are.
+
+    Args:
+        rows: host arrays `[n / processes, ...]`.
+
+    >>> from_processes({"x": np.ones((4, 2))})["x"].shape
+    (4, 2)
+    """
+    mesh = jax.sharding.get_mesh()
+    if mesh.empty:
+        return rows
+    split = NamedSharding(mesh, PartitionSpec(mesh.axis_names))
+    return jax.tree.map(lambda a: jax.make_array_from_process_local_data(split, np.asarray(a)), rows)
 
 
 def gathered(tree: PyTree[Any]) -> PyTree[Any]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ..distributed.runs import ROOT
 from .hosts import one_of_two_killed
-from .kills import killed
+from .kills import stopped
 
 
 def main() -> None:
@@ -26,7 +26,7 @@ def main() -> None:
             (signal.SIGTERM, 1 if short else 5),
             (signal.SIGINT, 1 if short else 5),
         ):
-            met = killed(folder, times, number)
+            met = stopped(folder, times, number, 1500 if short else 6000)
             print(
                 f"{signal.Signals(number).name} {times} times, {met} while at work: "
                 "the end is that of a run left alone, bit for bit",

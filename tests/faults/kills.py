@@ -14,8 +14,7 @@ from genjax.recipes import rebuild
 from ..distributed.runs import VAE, ended, finished, losses, start
 
 EVERY = 20
-STEPS = 6000
-OPTIONS = ("--steps", STEPS, "--validate-every", EVERY, "--checkpoint-seconds", 0)
+OPTIONS = ("--validate-every", EVERY, "--checkpoint-seconds", 0)
 
 
 def parameters(out: Path) -> list[np.ndarray]:
@@ -41,14 +40,15 @@ def wait_for_progress(running, out: Path, beyond: int) -> None:
         time.sleep(0.01)
 
 
-def killed(folder: Path, times: int, number: int = signal.SIGKILL) -> int:
+def stopped(folder: Path, times: int, number: int, steps: int) -> int:
     """Stop one run so many times, each time at another moment, and let it end; how many stops found it at work."""
+    options = ("--steps", steps, *OPTIONS)
     reference, out, rng, met = folder / "alone", folder / f"stopped by {number}", random.Random(number), 0
     if not reference.exists():
-        finished(start(VAE, reference, *OPTIONS))
+        finished(start(VAE, reference, *options))
     step, words = 0, ""
     for attempt in range(times + 1):
-        running = start(VAE, out, *OPTIONS, *(("--resume",) if (out / "config.json").exists() else ()))
+        running = start(VAE, out, *options, *(("--resume",) if (out / "config.json").exists() else ()))
         if attempt == times:
             ((_, words, _),) = finished(running)
         else:
