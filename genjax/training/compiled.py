@@ -37,7 +37,7 @@ def _check_memory(program: jax.stages.Compiled) -> None:
     if analysis is None:  # some backends do not say
         return
     needed = analysis.temp_size_in_bytes + analysis.output_size_in_bytes
-    free = _free(jax.devices()[0])
+    free = _free(jax.local_devices()[0])
     if free is not None and needed > free:
         raise MemoryError(
             f"a compiled program needs about {needed / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free; "

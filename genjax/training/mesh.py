@@ -22,6 +22,8 @@ __all__ = [
     "from_processes",
     "gathered",
     "make_mesh",
+    "mesh_of",
+    "on_host",
     "parse_mesh",
     "replicated",
     "spec_of",
