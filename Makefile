@@ -42,6 +42,7 @@ test-distributed: setup
 
 test-faults: setup
 	$(BIN)/python -m tests.faults
+	$(BIN)/python -m tests.faults.long
 
 notebooks-fast: setup
 	@for chapter in notebooks/[0-9]*.py; do \
