@@ -43,6 +43,7 @@ test-distributed: setup
 
 test-faults: setup
 	$(BIN)/python -m tests.faults $(SHORT)
+	$(BIN)/python -m tests.faults.long $(SHORT)
 
 notebooks-fast: setup
 	@for chapter in notebooks/[0-9]*.py; do \

@@ -144,7 +144,7 @@ def trajectories(key, config, diffusion_model, trained, data):
         return jnp.stack([x0, *(diffusion.add_noise(schedule, x0, t, noise) for t in times)])
 
     chosen = jnp.asarray(evenly_spaced(data.test, num))
-    forward = jax.jit(jax.vmap(noised))(jax.random.split(key_noise, num), chosen)
+    forward = jax.jit(jax.vmap(noised))(jax.random.split(key_noise, len(chosen)), chosen)
     labels = (jnp.arange(num) % diffusion_model.num_classes,) if diffusion_model.num_classes else ()
     states = lambda key, *label: sample(trained.first, key, *label, return_trajectory=True)
     paths = jax.jit(jax.vmap(states))(jax.random.split(key_paths, num), *labels)

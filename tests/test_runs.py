@@ -369,7 +369,7 @@ def test_a_damaged_run_is_named(damage, error, message, tmp_path):
         ("diffusion", "digits", {"width": 8, "sampling_steps": 4, "guidance": 2.0}),
         ("diffusion", "digits", {"width": 8, "network": "dit", "layers": 1, "sampling_steps": 2}),
         ("diffusion", "digits", {"width": 4, "network": "unet", "layers": 2, "sampling_steps": 2}),
-        ("diffusion", "ring", {"width": 8, "rules": True, "likelihood_examples": 0}),
+        ("diffusion", "ring", {"width": 8, "rules": True, "likelihood_examples": 0, "test_examples": 20}),
         ("flow_matching", "ring", {"width": 8, "objective": "average"}),
         ("flow_matching", "moons", {"width": 8, "source": "ring", "sampler": "euler"}),
         ("flow_matching", "digits", {"width": 8, "sampling_steps": 2, "coupling": "optimal"}),
