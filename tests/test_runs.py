@@ -197,6 +197,7 @@ def test_the_autoencoder_and_the_vae_are_judged_by_one_measure(tiny):
         assert len(by_model[0]) == 3
 
 
+@pytest.mark.slow
 def test_joint_marginal_and_posterior_are_of_one_model(tiny):
     sections = summary_of(tiny("autoregressive")).sections
     likelihood, posterior = sections["Likelihood"].rows, sections["Controls"].rows["log p(y|x) of the label"]
@@ -301,6 +302,7 @@ def test_a_classifier_is_measured_and_judges_the_samples_of_another_run(tiny, tm
             recipes.classifier.judge(run, load("digits"))
 
 
+@pytest.mark.slow
 def test_what_is_measured_of_the_same_test_data_is_the_same_number_in_every_family(tiny):
     """One key once had four units, because each family saw a pixel in its own way."""
     grey = [summary_of(tiny(family)) for family in ("vae", "autoencoder", "autoregressive")]
