@@ -25,7 +25,9 @@ import jax
 import jaxtyping
 import pytest
 
-collect_ignore_glob = ["tests/audit/peers*.py"]  # packages that only `make audit` imports, where they are installed
+collect_ignore_glob = [
+    "tests/audit/peers*.py"
+]  # packages that only `make audit` imports, where they are installed
 
 gc.set_threshold(200_000, 20, 100)  # tracing makes many objects, and hardly any garbage
 
