@@ -21,12 +21,11 @@ def main() -> None:
     short, begun = "--short" in sys.argv, time.monotonic()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for number, times in (
-            (signal.SIGKILL, 3 if short else 30),
-            (signal.SIGTERM, 1 if short else 5),
-            (signal.SIGINT, 1 if short else 5),
-        ):
-            met = stopped(folder, times, number, 1500 if short else 6000)
+        steps, stops = 6000, {signal.SIGKILL: 30, signal.SIGTERM: 5, signal.SIGINT: 5}
+        if short:
+            steps, stops = 600, {signal.SIGKILL: 2, signal.SIGTERM: 1}
+        for number, times in stops.items():
+            met = stopped(folder, times, number, steps)
             print(
                 f"{signal.Signals(number).name} {times} times, {met} while at work: "
                 "the end is that of a run left alone, bit for bit",
