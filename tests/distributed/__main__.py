@@ -1,7 +1,7 @@
 """Training on meshes and in several processes, against one device: `make test-distributed`.
 
 python -m tests.distributed             # some minutes
-python -m tests.distributed --short     # one mesh, and two processes
+python -m tests.distributed --short     # two processes on one mesh
 """
 
 import os
@@ -88,9 +88,7 @@ def main() -> None:
             env=os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
             check=True,
         )
-        if short:
-            meshes(folder, {"vae": VAE}, ("data=4,fsdp=2",))
-        else:
+        if not short:
             meshes(folder, {"vae": VAE, "dit": DIT, "gan": GAN}, ("data=8", "fsdp=8", "data=4,fsdp=2"))
             other_meshes(folder)
         processes(folder)
