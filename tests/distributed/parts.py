@@ -15,6 +15,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from genjax import diffusion, flow_matching, metrics, score
 from genjax.oracles import GaussianMixture
 from genjax.training import fit_stream, make_step
+from genjax.training.mesh import make_mesh, split_batch, split_state
 
 NUM = 64
 SCHEDULE = diffusion.variance_preserving()
@@ -68,7 +69,21 @@ def streamed(mesh) -> float:
     return float(np.abs(eight - one).max())
 
 
+def placed() -> None:
+    """Loss curves cannot show it: each device holds its part of a state and of a batch, and no more."""
+    part = lambda array: array.addressable_shards[0].data.shape
+    with jax.set_mesh(make_mesh({"data": 2, "fsdp": 4})):
+        state = jax.jit(partial(split_state, leading=1))(
+            {"w": jnp.zeros((3, 64, 32)), "b": jnp.zeros((3, 8))}
+        )
+        batch = jax.jit(split_batch)(jnp.zeros((16, 5)))
+    assert part(state["w"]) == (3, 16, 32), part(state["w"])
+    assert part(state["b"]) == (3, 8), part(state["b"])
+    assert part(batch) == (2, 5), part(batch)
+
+
 def main() -> None:
+    placed()
     devices = jax.device_count()
     assert devices == 8, f"eight devices are needed; got {devices}"
     mesh = jax.make_mesh((devices,), ("data",), axis_types=(AxisType.Auto,))
