@@ -57,8 +57,12 @@ def together() -> Iterator[None]:
         try:
             yield
         except jax.errors.JaxRuntimeError as error:
+            if jax.process_count() == 1:
+                raise
             reason = str(error).splitlines()[0][:200]
-            warn(f"process {jax.process_index()} lost the others ({reason}); start all again with --resume")
+            warn(
+                f"process {jax.process_index()} cannot go on: {reason}; if another has died, start all with --resume"
+            )
             sys.stderr.flush()
             os._exit(1)  # the way out would wait a minute and a half for those that cannot come
 
