@@ -10,7 +10,7 @@ help:
 	@echo "make demo      train every family on real digits: runs/demo/report.html, summary.json and family_map.csv"
 	@echo "make test      run the tests (make test PYTHON=python3.12 for another Python)"
 	@echo "make test-all  run the slow tests too, with optimised programs"
-	@echo "make test-recipes  a tiny run of every family that make test leaves out, from its options to its page"
+	@echo "make test-recipes  a tiny run of every family, from its options to its page, the map of some, the examples of the README"
 	@echo "make test-distributed  training on eight devices and in two processes, against one device"
 	@echo "make test-faults  kill, stop and damage runs, and prove that nothing is lost"
 	@echo "make notebooks-fast  run every chapter of notebooks/ with small sizes"
@@ -36,7 +36,8 @@ test-all: setup
 	XLA_FLAGS="$(XLA_FLAGS)" $(BIN)/python -m pytest -q -n 2 --dist worksteal -m "slow or not slow"
 
 test-recipes: setup
-	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m slow tests/test_runs.py -k explains_itself
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m slow -k "explains_itself or script_runs or map_grows or readme" \
+	  tests/test_runs.py tests/test_experiments.py tests/test_family_map.py tests/test_structure.py
 
 test-distributed: setup
 	$(BIN)/python -m tests.distributed $(SHORT)
@@ -46,9 +47,8 @@ test-faults: setup
 	$(BIN)/python -m tests.faults.long $(SHORT)
 
 notebooks-fast: setup
-	@for chapter in notebooks/[0-9]*.py; do \
-	  echo "$$chapter"; GENJAX_FAST=1 MPLBACKEND=Agg $(BIN)/python $$chapter > /dev/null || exit 1; \
-	done
+	@ls notebooks/[0-9]*.py | GENJAX_FAST=1 MPLBACKEND=Agg xargs -P 2 -I % \
+	  sh -c 'echo %; $(BIN)/python % > /dev/null || exit 255'
 
 notebooks: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[notebooks]' -c constraints.txt

@@ -6,8 +6,8 @@
     python experiments/family_map.py --only vae,flow --out runs/two
 
 Data mnist needs GENJAX_DATA or --download. Every family sees the same number of training examples. Each has its own
-run folder below --out, with a page of its own; `report.html`, `summary.json` and `family_map.csv` hold them all and
-are written anew after each family. The same command goes on after Ctrl-C.
+run folder below --out, with a page of its own; `report.html`, `summary.json`, `family_map.csv` and `family_map.png`
+hold them all and are written anew after each family. The same command goes on after Ctrl-C.
 """
 
 import csv
@@ -224,7 +224,7 @@ def decoded(rebuilt, train, key):
 
 def write(config: Config, done: dict, num_families: int) -> None:
     """The page, the table and the numbers of the families that are done."""
-    from genjax.report import comparison, comparison_page
+    from genjax.report import comparison, comparison_page, figures
 
     most = max(examples_of(family, config) for family in done)
     opening = f"Every family saw {most:,} training examples of {config.data}"
@@ -246,6 +246,12 @@ def write(config: Config, done: dict, num_families: int) -> None:
         comparison_page(done, thumbnails, title=f"The family map on {config.data}", opening=opening),
         encoding="utf-8",
     )
+    beside = {family.replace("_", " "): thumbnail for family, thumbnail in thumbnails.items()}
+    real = config.out / next(iter(done)) / "samples-test-data.png"
+    if real.is_file():
+        beside["test data"] = real.read_bytes()
+    if beside:
+        (config.out / "family_map.png").write_bytes(figures.side_by_side(beside))
     content = {family: summary.to_json() for family, summary in done.items()}
     (config.out / "summary.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     table, text = comparison(list(done.values())), io.StringIO()

@@ -43,6 +43,7 @@ def summary_of(path):
     return Summary.from_json(json.loads((path / "summary.json").read_text()))
 
 
+@pytest.mark.slow
 def test_a_script_runs_and_says_where_its_page_is(tmp_path):
     done = command(
         "vae.py", "digits", *TINY, "--seeds", "1", "--evidence-samples", "3", "--out", tmp_path / "run"
@@ -92,8 +93,11 @@ def test_every_option_has_help_that_stands_alone(path):
             "--temperatures must be at least 2 and at most 2.14748e+09; got 1",
         ),
         ("genjax", ["sample", "nowhere"], "there is no run in nowhere"),
-        ("genjax", ["evaluate", "nowhere.npz", "--against", "digits"], "nowhere.npz does not exist"),
-        ("genjax", ["report"], "name at least one run folder"),
+        pytest.param(
+            *("genjax", ["evaluate", "nowhere.npz", "--against", "digits"], "nowhere.npz does not exist"),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param("genjax", ["report"], "name at least one run folder", marks=pytest.mark.slow),
     ],
 )
 def test_wrong_usage_ends_in_words_and_without_traceback(name, arguments, message, tmp_path):
@@ -129,6 +133,7 @@ def test_a_reader_that_leaves_early_ends_the_program_without_traceback():
     assert running.wait() in (0, 128 + signal.SIGPIPE)
 
 
+@pytest.mark.slow
 def test_a_used_folder_is_refused_and_left_alone(tmp_path):
     (tmp_path / "kept").write_text("")
     done = command("vae.py", "digits", "--out", tmp_path)
@@ -139,6 +144,7 @@ def test_a_used_folder_is_refused_and_left_alone(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["kept"]
 
 
+@pytest.mark.slow
 def test_a_diverging_run_stops_and_names_the_step(tmp_path):
     done = command("vae.py", "circle", *TINY, "--learning-rate", "1e30", "--out", tmp_path / "run")
     assert done.returncode == 1

@@ -23,6 +23,7 @@ def tiny(monkeypatch):
     monkeypatch.setitem(family_map.OPTIONS, "circle", TINY)
 
 
+@pytest.mark.slow
 def test_the_map_grows_by_family_and_goes_on_where_it_was_stopped(tiny, tmp_path, monkeypatch, capsys):
     config = family_map.Config(data="circle", out=tmp_path / "map", seeds=2, only="vae,flow")
     run = family_map.run

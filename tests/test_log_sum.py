@@ -131,7 +131,8 @@ def test_states_behind_a_wall_leave_the_gradient_of_log_z_finite(pattern):
         np.testing.assert_allclose(slope, -mean, rtol=1e-5)
 
 
-@pytest.mark.parametrize("chunk_size", [pytest.param(7, marks=pytest.mark.slow), 4096])
+@pytest.mark.slow
+@pytest.mark.parametrize("chunk_size", [7, 4096])
 def test_a_wall_across_a_box_leaves_the_gradient_of_log_z_finite(chunk_size, x64):
     def log_z(theta):
         energy = lambda x: theta * x[0] + jnp.where(x[0] > 0.5, 0.0, jnp.inf)

@@ -36,7 +36,7 @@ TINY = {
     ),
     "gan": ("ring", {"batch_size": 8, "hidden": (8,), "pack": 2, "critic_steps": 2, "ema": 0.5}),
 }
-ALWAYS = ("vae", "gan")  # a bound and a game; the others, which differ in their loss, are `make test-recipes`
+ALWAYS = ("vae",)  # the others, which differ in their loss, are `make test-recipes`
 some_families = pytest.mark.parametrize(
     "family", [pytest.param(f, marks=[pytest.mark.slow] * (f not in ALWAYS)) for f in TINY]
 )
@@ -99,9 +99,8 @@ def test_a_run_explains_itself(family, tiny):
     assert len(summary.sections["Objective"].rows["selected step"].per_seed) == 2
 
 
-@pytest.mark.parametrize(
-    "family", ["vae", *(pytest.param(f, marks=pytest.mark.slow) for f in TINY if f != "vae")]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("family", TINY)
 def test_a_run_opened_again_measures_the_same(family, tiny, tmp_path):
     """Nothing is trained: parameters come from the checkpoint, and every draw from the seed."""
     shutil.copytree(tiny(family), tmp_path / "again")
@@ -218,6 +217,7 @@ def test_the_bracket_holds_the_enumerated_partition_function(tiny):
         assert abs(high - low) < 0.1
 
 
+@pytest.mark.slow
 def test_the_game_counts_modes_and_flags_a_collapse(tiny):
     """After four steps the samples are a cloud in the middle: both headings say so apart, and so does a line."""
     summary = summary_of(tiny("gan"))

@@ -82,6 +82,7 @@ def test_fixed_steps_converge_at_the_order_of_the_method():
     assert 4.5 < order < 5.5, order  # of order 5
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("x64")
 def test_all_rademacher_directions_average_to_the_exact_divergence():
     x, t = jnp.asarray(X), jnp.array(0.7)
@@ -99,6 +100,7 @@ def test_all_rademacher_directions_average_to_the_exact_divergence():
     assert np.std(log_dets) > 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("x64")
 def test_a_direction_of_any_real_dtype_is_cast_to_that_of_the_event():
     signs = np.array([1, -1, -1])
@@ -138,8 +140,9 @@ def linear_path(A, x, **options):
     return integrate(lambda x, t: A @ x, x, start=0.5, end=2.0, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("x64")
-@pytest.mark.parametrize("options", [pytest.param(ADAPTIVE, marks=pytest.mark.slow), {"num_steps": 60}])
+@pytest.mark.parametrize("options", [ADAPTIVE, {"num_steps": 60}])
 def test_integrate_is_the_linear_flow_by_value_and_gradient_at_every_time(options):
     A_, x_, times = jnp.asarray(A), jnp.asarray(X), [0.5, 0.9, 1.7, 1.7, 2.0]
     solved = lambda A, x: linear_path(A, x, times=times, **options).x
@@ -154,7 +157,7 @@ def test_integrate_is_the_linear_flow_by_value_and_gradient_at_every_time(option
 
 
 @pytest.mark.usefixtures("x64")
-@pytest.mark.parametrize("options", [{}, {"num_steps": 8}])
+@pytest.mark.parametrize("options", [{}, pytest.param({"num_steps": 8}, marks=pytest.mark.slow)])
 def test_integrate_runs_backwards_and_is_carry_without_the_volume(options):
     x = jnp.array([[0.3, -1.0], [2.0, 0.7]])  # an event of any shape
     times = np.array([1.0, 0.4, 0.0])
@@ -218,6 +221,7 @@ def test_calls_are_counted_as_they_are_made(solver, options, sharp, compiled):
         assert calls[7] < calls[6]
 
 
+@pytest.mark.slow
 def test_integrate_never_differentiates_the_velocity():
     @jax.custom_jvp
     def velocity(x, t):

@@ -32,7 +32,7 @@ class UNet(nnx.Module):
     Source: Ho et al. (2020), appendix B; shift and scale as in Dhariwal and Nichol (2021), section 3.1.
 
     >>> net = UNet((4, 4), channels=(8, 16), num_blocks=1, num_heads=2, rngs=nnx.Rngs(0))
-    >>> net(jnp.ones((4, 4)), jnp.array(0.3)).shape
+    >>> jax.eval_shape(net, jnp.ones((4, 4)), jnp.array(0.3)).shape
     (4, 4)
     """
 

@@ -67,7 +67,7 @@ def check_sampler(
     )
     schedule = log_snr_linear(8.0, -9.0)
     data = mixture.predict(schedule, Prediction.DATA)
-    noise = jax.random.normal(jax.random.key(0), (400, 1), mixture.means.dtype)
+    noise = jax.random.normal(jax.random.key(0), (64, 1), mixture.means.dtype)
     start = noise * schedule.sigma(jnp.ones((), noise.dtype))
 
     def run(num_steps: int, x: jax.Array, to_clean: bool = False) -> jax.Array:

@@ -1,5 +1,6 @@
 """A classifier of images: its features and its probabilities judge the samples of every family."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -114,16 +115,38 @@ def judge(path: Path, data: "Dataset") -> "Judge":
 
     if not (path / "config.json").exists():
         raise UsageError(
-            f"--classifier: no run in {path}; `python experiments/classifier.py {data.name} --out {path}` makes one"
+            f"--classifier: no run in {path}; "
+            f"`python experiments/classifier.py {data.name.removeprefix('stacked_')} --out {path}` makes one"
         )
-    content = RunFolder(path).read_config()
-    if content["family"] != "classifier" or content["data"]["name"] != data.name:
+    content, of = RunFolder(path).read_config(), data.name.removeprefix("stacked_")
+    if content["family"] != "classifier" or content["data"]["name"] != of:
         raise UsageError(
             f"--classifier: {path} holds a run of {content['family']} on {content['data']['name']}, "
-            f"and a classifier of {data.name} is needed"
+            f"and a classifier of {of} is needed"
         )
     rebuilt = rebuild(path)
     config = Config(hidden=tuple(content["config"]["hidden"]))
     params = jax.tree.map(lambda leaf: leaf[0], rebuilt.params)
     _, apply = network(config, rebuilt.data)
-    return Judge(f"classifier {content['id'][:6]} of {data.name}", lambda shown: apply(params, 2 * shown - 1))
+    classify = lambda shown: apply(params, 2 * shown - 1)
+    return Judge(
+        f"classifier {content['id'][:6]} of {of}", classify if of == data.name else stacked(classify, data)
+    )
+
+
+def stacked(classify: Callable, data: "Dataset") -> Callable:
+    """A classifier of one channel as one of all: a class for each tuple of digits, the first counting most."""
+    import jax
+
+    from genjax.nn import Classified
+
+    def of_channels(shown):
+        channels = shown.reshape(-1, data.event_shape[-1]).T
+        features, logits = jax.vmap(classify)(channels)
+        log_probs = jax.nn.log_softmax(logits)
+        joint = log_probs[0]
+        for other in log_probs[1:]:
+            joint = (joint[:, None] + other[None]).ravel()
+        return Classified(features.ravel(), joint)
+
+    return of_channels

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Config(Options):
     """Train a generator against a discriminator."""
 
-    data: Literal["line", "ring", "grid", "digits", "mnist", "stacked-mnist"] = "ring"
+    data: Literal["line", "ring", "grid", "circle", "digits", "mnist", "stacked-mnist"] = "ring"
     """Data set to learn."""
     game: Literal["minimax", "non-saturating", "least-squares", "hinge", "wasserstein", "relativistic"] = (
         "non-saturating"
@@ -77,6 +77,7 @@ PRESETS = {
     "line": points("line", "Two Gaussians on a line, where the best discriminator is known", latents=1),
     "ring": points("ring", "Eight Gaussians on a ring of radius 2", latents=2),
     "grid": points("grid", "25 Gaussians on a grid", latents=2),
+    "circle": points("circle", "A noisy circle", latents=2),
     "digits": images("digits", "Digits of 8×8 pixels"),
     "mnist": images("mnist", "MNIST", hidden=(512, 512)),
     "stacked-mnist": images("stacked-mnist", "Three digits of MNIST in three channels: 1,000 modes"),

@@ -93,6 +93,28 @@ def image_sheet(title: str, images: Any, *, columns: int = 10, labels: Sequence[
     )
 
 
+def side_by_side(pictures: Mapping[str, bytes], *, columns: int = 3) -> bytes:
+    """PNG pictures of one shape in rows, each below its name, as one PNG.
+
+    >>> side_by_side({"noise": image_sheet("", np.zeros((4, 8, 8))).data})[1:4]
+    b'PNG'
+    """
+    from PIL import Image, ImageDraw, ImageFont
+
+    images = {name: Image.open(io.BytesIO(data)).convert("RGBA") for name, data in pictures.items()}
+    tall = max(round(PIXELS * image.height / image.width) for image in images.values())
+    gap, line = PIXELS // 20, PIXELS // 12
+    rows = -(-len(images) // columns)
+    whole = Image.new("RGBA", (columns * (PIXELS + gap) - gap, rows * (line + tall + gap) - gap))
+    write = ImageDraw.Draw(whole)
+    for number, (name, image) in enumerate(images.items()):
+        left, top = number % columns * (PIXELS + gap), number // columns * (line + tall + gap)
+        write.text((left, top), name, fill=GREY, font=ImageFont.load_default(line * 0.6))
+        small = image.resize((PIXELS, round(PIXELS * image.height / image.width)), Image.Resampling.BOX)
+        whole.paste(small, (left, top + line))
+    return _png(whole)
+
+
 def sheet(images: np.ndarray, columns: int) -> np.ndarray:
     """All images as one array, NaN between them.
 

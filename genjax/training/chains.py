@@ -69,9 +69,9 @@ def make_chain_step(
     >>> energy = lambda mean, x: jnp.sum((x - mean) ** 2) / 2
     >>> exact = lambda mean, key, x: mean + jax.random.normal(key, x.shape)
     >>> init, step = make_chain_step(energy, exact, lambda mean, key: jnp.zeros(1), optax.sgd(0.5), num_chains=64)
-    >>> state, key = init(jnp.zeros(1)), jax.random.key(0)
+    >>> state, key, move = init(jnp.zeros(1)), jax.random.key(0), jax.jit(step)
     >>> for n in range(50):
-    ...     state, _ = step(state, jax.random.fold_in(key, n), jnp.full((64, 1), 3.0))
+    ...     state, _ = move(state, jax.random.fold_in(key, n), jnp.full((64, 1), 3.0))
     >>> print(f"{state.params[0]:.0f}")
     3
     """

@@ -82,9 +82,9 @@ def make_game_step(players: Mapping[str, Player]) -> tuple[Init, Step]:
     >>> loss = lambda params, key, batch: x(params) * y(params) + x(params) ** 2
     >>> rival = lambda params, key, batch: -loss(params, key, batch)
     >>> init, step = make_game_step({"x": Player(loss, optax.sgd(0.1)), "y": Player(rival, optax.sgd(0.1))})
-    >>> state = init({"x": jnp.array(1.0), "y": jnp.array(1.0)})
+    >>> state, move = init({"x": jnp.array(1.0), "y": jnp.array(1.0)}), jax.jit(step)
     >>> for n in range(200):
-    ...     state, metrics = step(state, jax.random.key(n), jnp.zeros((1, 1)))
+    ...     state, metrics = move(state, jax.random.key(n), jnp.zeros((1, 1)))
     >>> print(f"{state.params['x']:.2f} {state.params['y']:.2f}")
     -0.00 0.00
     """

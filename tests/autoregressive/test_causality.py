@@ -26,6 +26,7 @@ def broken(i, j):
     return logits_fn
 
 
+@pytest.mark.slow
 def test_causal_networks_pass():
     params, apply, _, _ = transformer()
     for logits_fn in (

@@ -61,6 +61,7 @@ def test_binary_made_has_one_logit_an_input():
     assert sum(p.size for p in jax.tree.leaves(init(KEY))) == 6 * 8 + 8 + 8 * 6 + 6
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("standard_promotion")
 @pytest.mark.parametrize(
     "build",

@@ -24,6 +24,7 @@ def test_it_is_denoising_with_the_rectified_schedule_and_a_velocity():
     np.testing.assert_allclose(loss, F.conditional_flow_matching(k_time, fn, x0, noise), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_best_velocity_carries_noise_to_the_mixture():
     mix = mixture()
     velocity = mix.predict(D.rectified(), P.VELOCITY)

@@ -61,6 +61,7 @@ class Halved:
         return num_steps
 
 
+@pytest.mark.slow
 def test_the_check_of_samplers_finds_a_wrong_order_and_a_wrong_spread(x64):
     with pytest.raises(ValueError, match=r"order of convergence is 1\.\d+, 2"):
         check_sampler(D.ddim(), order=2)
@@ -274,6 +275,7 @@ class _Reversed:
         self.span = schedule.span[::-1]
 
 
+@pytest.mark.slow
 def test_one_direction_gives_an_unbiased_likelihood():
     schedule, mix = SCHEDULES["rectified"], mixture()
     predict, x = mix.predict(schedule, P.VELOCITY), jnp.array([0.3, -0.2])

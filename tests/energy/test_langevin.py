@@ -29,6 +29,7 @@ def test_the_stationary_variance_is_one_where_the_unadjusted_chain_has_more():
     assert abs(np.var(unadjusted) - biased) < 4 * biased * error
 
 
+@pytest.mark.slow
 def test_a_start_away_from_the_density_reaches_it():
     x = chains(lambda x: x**2 / 2, jnp.full(N, 3.0), step_size=0.5, num_steps=60).x
     assert abs(jnp.mean(x)) < 4 / np.sqrt(N)

@@ -14,7 +14,10 @@ from genjax.flow import Sigmoid, log_prob
 
 from .bijectors import BIJECTORS, NUM_RANDOM, build, noise
 
-names = pytest.mark.parametrize("name", sorted(BIJECTORS))
+SLOW = ("MaskedAutoregressive, spline",)  # its parts are among the others
+names = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in sorted(BIJECTORS)]
+)
 
 
 class Exact(NamedTuple):

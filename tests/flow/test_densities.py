@@ -119,7 +119,9 @@ def test_densities_integrate_to_one_on_a_grid(name):
     assert abs(grid_mass(flow, center, half, 600) - 1) < 1e-3
 
 
-@pytest.mark.parametrize("name", PLANES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n != "autoregressive")) for n in PLANES]
+)
 def test_the_mass_of_a_box_is_that_of_its_preimage(name, x64):
     """The density summed over a box against the fraction of base draws whose images lie in it."""
     flow = jax.tree.map(lambda leaf: leaf.astype(float), plane(name))

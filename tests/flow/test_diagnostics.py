@@ -60,7 +60,7 @@ def test_bijectors_pass_with_small_errors(name):
         assert report.mass is None
 
 
-@pytest.mark.parametrize("name", ["Chain", "Glow"])
+@pytest.mark.parametrize("name", ["Chain", pytest.param("Glow", marks=pytest.mark.slow)])
 def test_double_precision_is_held_to_double_precision(name, x64):
     """Glow's Jacobian has a condition of 3e4 here: in float32 its log-determinant holds two digits less."""
     report = check(Compiled(build(name)), jnp.asarray(noise(name)[0], float))
@@ -125,6 +125,7 @@ def test_a_tolerance_is_the_users():
     np.testing.assert_allclose(check(almost, jnp.ones(3), tolerance=0.01).forward_log_det_error, 1e-3)
 
 
+@pytest.mark.slow
 def test_the_mass_outside_the_grid_is_missing():
     flow = RationalQuadraticSpline(jnp.zeros((1, 8)))
     assert abs(check(flow, jnp.zeros(1), grid_limits=(0.0, 8.0)).mass - 0.5) < 1e-3

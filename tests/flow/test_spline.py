@@ -77,7 +77,7 @@ def test_gradients_are_finite_on_knots_and_far_outside():
         assert all(np.isfinite(g).all() for g in gradients)
 
 
-@pytest.mark.parametrize("num_bins", [2, 8, 64])
+@pytest.mark.parametrize("num_bins", [8, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 64))])
 def test_in_float32_value_slope_and_gradient_are_those_of_float64(num_bins):
     """Of both maps; the slope by autodiff is the one returned, also where the secant is far below the slopes."""
     rng = np.random.default_rng(num_bins)

@@ -78,6 +78,7 @@ def test_the_mean_gradient_is_exact_elsewhere(stl, x64):
     assert (np.abs(draws.mean(0) - expected) < 4 * draws.std(0) / np.sqrt(NUM_DRAWS)).all()
 
 
+@pytest.mark.slow
 def test_both_gradients_agree_in_the_mean_for_a_deep_flow(x64):
     """Coupling layers and a spline, where there is no closed form: the term removed has mean zero."""
     flow, n = Chain((build("Coupling"), build("Chain"))), 4000

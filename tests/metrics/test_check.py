@@ -107,7 +107,7 @@ def name_of(metric):
     return getattr(metric, "func", metric).__name__
 
 
-PASSING = ("frechet_distance", "sliced_wasserstein")
+PASSING = ("frechet_distance",)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_a_metric_passes_its_own_check(metric):
     metrics.check(jax.jit(metric), metric)
 
 
-QUICK = ("clipped at zero", "real and fake swapped")
+QUICK = ("clipped at zero",)
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,7 @@ def test_a_scan_over_batches_is_the_whole():
     assert_moments(total, X)
 
 
+@pytest.mark.slow
 def test_devices_take_a_part_each():
     code = """
         import os

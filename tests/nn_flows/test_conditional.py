@@ -53,10 +53,7 @@ def build(name, **options):
 
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(n, marks=[pytest.mark.slow] * (n not in ("glow", "spline_coupling_flow")))
-        for n in sorted(ARCHITECTURES)
-    ],
+    [pytest.param(n, marks=[pytest.mark.slow] * (n != "glow")) for n in sorted(ARCHITECTURES)],
 )
 def test_every_context_has_a_bijector_its_jacobian_and_a_gradient(name, x64):
     flow, shape = build(name), ARCHITECTURES[name][1]
@@ -109,6 +106,7 @@ def test_an_affine_autoregressive_layer_without_hidden_units_is_a_gaussian_for_e
         np.testing.assert_allclose(value, expected, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_a_linear_velocity_is_a_gaussian_for_every_context(x64):
     """dx/dt = A x + C c + b + a t: a matrix exponential of (x, t, 1), by value and by gradient in the context."""
     flow = build("continuous_flow", hidden=(), num_steps=60)
@@ -134,6 +132,7 @@ def test_a_linear_velocity_is_a_gaussian_for_every_context(x64):
         np.testing.assert_allclose(gradient, slope, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_glow_whose_convolutions_read_the_context_alone_is_a_gaussian(x64):
     flow = build("glow", num_steps=1)
     _, coupling, _, norm, _ = flow.bijectors

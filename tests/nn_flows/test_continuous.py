@@ -64,6 +64,7 @@ def test_a_sample_needs_no_divergence(x64):
     assert adaptive.integrate(z).num_calls > 37
 
 
+@pytest.mark.slow
 def test_steps_by_tolerance_and_fixed_steps_agree(x64):
     fixed = moved(0, 3, hidden=(5,), num_steps=40)
     adaptive = dataclasses.replace(fixed, num_steps=None, rtol=1e-9, atol=1e-9)
@@ -72,6 +73,7 @@ def test_steps_by_tolerance_and_fixed_steps_agree(x64):
         np.testing.assert_allclose(a, b, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_the_mean_over_all_directions_is_the_exact_log_determinant(x64):
     flow = moved(1, 2, hidden=(6,), num_steps=4)
     x = jnp.array([0.5, -1.2])
@@ -97,6 +99,7 @@ def test_a_direction_is_no_part_of_the_trained_tree(x64):
         np.testing.assert_allclose(np.mean(a, axis=0), b, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_several_seeds_are_one_vmap():
     make = lambda key: continuous_flow(key, 2, hidden=(4,), num_steps=2)
     flows = jax.jit(jax.vmap(make))(jax.random.split(jax.random.key(0), 3))

@@ -35,10 +35,7 @@ ARCHITECTURES = {
 }
 architectures = pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(name, marks=[pytest.mark.slow] * (name not in ("maf", "real_nvp")))
-        for name in sorted(ARCHITECTURES)
-    ],
+    [pytest.param(name, marks=[pytest.mark.slow] * (name != "real_nvp")) for name in sorted(ARCHITECTURES)],
 )
 
 
@@ -61,6 +58,7 @@ def test_it_is_a_bijector_with_the_jacobians_log_determinant(name, x64):
     assert report.forward_log_det_error < 1e-9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "limit"),
     [("real_nvp", 16.0), pytest.param("spline_autoregressive_flow", 6.0, marks=pytest.mark.slow)],
@@ -121,6 +119,7 @@ def test_all_parameters_receive_a_gradient(name, x64):
     assert all(np.any(leaf != 0) for leaf in gradient)
 
 
+@pytest.mark.slow
 def test_an_autoregressive_layer_is_triangular_and_the_next_one_the_other_way():
     flow = away_from_identity(build("maf", 4))
     first, last = (

@@ -35,7 +35,7 @@ def factors(jaxpr):
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name == "UNet")) for name in NETWORKS]
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name != "MLP")) for name in NETWORKS]
 )
 def test_all_products_of_a_network_are_of_bfloat16_and_its_result_of_float32(name):
     init, apply = nn.functional(NETWORKS[name])

@@ -117,6 +117,7 @@ def test_no_variance_is_left_at_the_posterior(estimator, x64):
     assert gradients(pathwise, 1, phi, model, num_draws=100).std(0).min() > 0.1
 
 
+@pytest.mark.slow
 def test_signal_to_noise_falls_with_samples_for_the_plain_gradient_alone(x64):
     """As 1/√K and √K, where q is wider than the posterior, so that the weights are bounded."""
     model = random_model(orthogonal=True)
