@@ -1,0 +1,73 @@
+"""Sphinx: one page for each room of the package, made from its docstrings."""
+
+import re
+import sys
+from pathlib import Path
+
+from docutils.nodes import SkipNode
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from docstrings import document
+from latex2mathml.converter import convert
+
+import genjax
+
+project = "genjax-lab"
+author = copyright = "The genjax-lab authors"  # noqa: A001, Sphinx's own name
+release = genjax.__version__
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary"]
+templates_path = ["templates"]
+html_theme = "furo"
+html_static_path = ["static"]
+html_css_files = ["equations.css"]
+html_math_renderer = "mathml"
+html_copy_source = False
+autodoc_typehints = "none"  # the arguments are listed with their shapes
+autosummary_ignore_module_all = False
+toc_object_entries_show_parents = "hide"
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+exclude_patterns = ["templates"]
+
+
+def _docstring(app, what, name, obj, options, lines):
+    """Replace a docstring by its reStructuredText; a module ends with the list of its names."""
+    text = "\n".join(lines)
+    if (
+        what in ("data", "attribute")
+        and obj is not None
+        and text.strip() == (type(obj).__doc__ or "").strip()
+    ):
+        text = f"A `{type(obj).__name__}`."
+    scope = name if what == "module" else name.rpartition(".")[0]
+    if text.strip():
+        lines[:] = document(text, scope, obj)
+    if what == "module":
+        names = [n for n in obj.__all__ if not type(getattr(obj, n)).__name__ == "module"]
+        lines += [".. autosummary::", "   :nosignatures:", "", *(f"   {n}" for n in names)]
+
+
+def _skip(app, what, name, obj, skip, options):
+    """Leave out the fields of a named tuple, which are listed as its arguments."""
+    return True if type(obj).__name__ == "_tuplegetter" else None
+
+
+def _markdown(app, name, text):
+    """Make links of the public names in the pages that are written by hand."""
+    if name.startswith(("index", "migration")):
+        text[0] = re.sub(r"`genjax\.([\w.]+)(\([^`]*\))?`", r"{py:obj}`\1\2 <genjax.\1>`", text[0])
+
+
+def _math(writer, node):
+    """Write a formula in MathML, which browsers show by themselves."""
+    writer.body.append(convert(node.astext()))
+    raise SkipNode
+
+
+def setup(app):
+    """Join the parts."""
+    app.add_html_math_renderer("mathml", inline_renderers=(_math, None))
+    app.connect("autodoc-process-docstring", _docstring)
+    app.connect("autodoc-skip-member", _skip)
+    app.connect("source-read", _markdown)
