@@ -58,7 +58,7 @@ notebooks: setup
 docs: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]' -c constraints.txt
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs build/docs
-	@echo "build/docs/index.html"
+	@echo "the reference: build/docs/index.html"
 
 audit: setup
 	$(BIN)/python -m tests.audit $(SHORT)

@@ -1,7 +1,9 @@
 """Sphinx: one page for each room of the package, made from its docstrings."""
 
+import inspect
 import re
 import sys
+from enum import Enum
 from pathlib import Path
 
 from docutils.nodes import SkipNode
@@ -22,6 +24,7 @@ html_theme = "furo"
 html_static_path = ["static"]
 html_css_files = ["equations.css"]
 html_math_renderer = "mathml"
+html_title = "genjax-lab"
 html_copy_source = False
 autodoc_typehints = "none"  # the arguments are listed with their shapes
 autosummary_ignore_module_all = False
@@ -33,19 +36,25 @@ exclude_patterns = ["templates"]
 
 def _docstring(app, what, name, obj, options, lines):
     """Replace a docstring by its reStructuredText; a module ends with the list of its names."""
-    text = "\n".join(lines)
-    if (
-        what in ("data", "attribute")
-        and obj is not None
-        and text.strip() == (type(obj).__doc__ or "").strip()
-    ):
-        text = f"A `{type(obj).__name__}`."
+    text = inspect.cleandoc("\n".join(lines))
+    if what == "data" and text == inspect.cleandoc(type(obj).__doc__ or ""):  # a value has no text of its own
+        text = f"A ready-made `{type(obj).__name__}`." if hasattr(obj, "_fields") else f"`{obj}`"
     scope = name if what == "module" else name.rpartition(".")[0]
     if text.strip():
         lines[:] = document(text, scope, obj)
     if what == "module":
-        names = [n for n in obj.__all__ if not type(getattr(obj, n)).__name__ == "module"]
-        lines += [".. autosummary::", "   :nosignatures:", "", *(f"   {n}" for n in names)]
+        names = [n for n in obj.__all__ if not inspect.ismodule(getattr(obj, n))]
+        lines += [".. autosummary::", "   :nosignatures:", "", *(f"   {n}" for n in names), ""]
+        for n in names:
+            if isinstance(getattr(obj, n), tuple):  # a value, which the module does not describe
+                lines += [f".. autodata:: {name}.{n}", "   :no-value:", ""]
+
+
+def _signature(app, what, name, obj, options, signature, result):
+    """A protocol or an enumeration is not called."""
+    if inspect.isclass(obj) and (getattr(obj, "_is_protocol", False) or issubclass(obj, Enum)):
+        return "", None
+    return None
 
 
 def _skip(app, what, name, obj, skip, options):
@@ -61,7 +70,8 @@ def _markdown(app, name, text):
 
 def _math(writer, node):
     """Write a formula in MathML, which browsers show by themselves."""
-    writer.body.append(convert(node.astext()))
+    signs = r"(<mo[^>]*>(?:&#x00028;|\[|&#x0002C;|;|=|&#x0003D;|&#x02264;|&#x02265;)</mo>)<mo>&#x02212;</mo>"
+    writer.body.append(re.sub(signs, r'\1<mo form="prefix">&#x02212;</mo>', convert(node.astext())))
     raise SkipNode
 
 
@@ -69,5 +79,6 @@ def setup(app):
     """Join the parts."""
     app.add_html_math_renderer("mathml", inline_renderers=(_math, None))
     app.connect("autodoc-process-docstring", _docstring)
+    app.connect("autodoc-process-signature", _signature)
     app.connect("autodoc-skip-member", _skip)
     app.connect("source-read", _markdown)

@@ -7,6 +7,7 @@ reStructuredText. The equation is a paragraph between the first line and the arg
 import importlib
 import inspect
 import re
+from itertools import accumulate
 from typing import Any
 
 from equations import FUNCTIONS, RELATIONS, WORD, is_name, latex
@@ -34,20 +35,37 @@ def clauses(paragraph: str) -> list[tuple[str, str]]:
     [('math', 'z = μ + σ ε'), ('text', ', for any '), ('math', 'μ')]
     """
     tokens = TOKEN.findall(" ".join(paragraph.split()))
+    remarks = _remarks(tokens)
     parts, depth = [], 0
     for i, token in enumerate(tokens):
-        depth -= token in ")]}"
+        depth -= token in ")]}" and i not in remarks
         stop = token in ",;:." and (tokens[i + 1 :] or [" "])[0].isspace()
-        kind = "text" if depth == 0 and (token[0] == "`" or stop or _is_text(tokens, i)) else "math"
-        if (
-            not parts
-            or not token.isspace()
-            and (kind != parts[-1][0] or depth == 0 and _ends(parts[-1][1], token))
-        ):
+        text = token[0] == "`" or i in remarks or stop or _is_text(tokens, i)
+        kind, before = "text" if text and depth == 0 else "math", parts[-1] if parts else ("", "")
+        ends = kind != before[0] or (depth == 0 and _ends(before[1], token))
+        if not parts or (ends and not token.isspace()):
             parts.append((kind, ""))
         parts[-1] = (parts[-1][0], parts[-1][1] + token)
-        depth += token in "([{"
+        depth += token in "([{" and i not in remarks
     return parts
+
+
+def _remarks(tokens: list[str]) -> set[int]:
+    """Where the brackets stand that hold words of English, two in a row, or code."""
+    found, open_ = set(), []
+    for i, token in enumerate(tokens):
+        if token in "([{":
+            open_.append(i)
+        elif token in ")]}" and open_:
+            start = open_.pop()
+            inside = "".join(tokens[start:i])
+            worded = "`" in inside or any(
+                _is_word(tokens, j) and re.match(r" [A-Za-z]{2}", "".join(tokens[j + 1 : i]))
+                for j in range(start, i)
+            )
+            if worded and (start == 0 or tokens[start - 1].isspace()):
+                found |= {start, i}
+    return found
 
 
 def _is_text(tokens: list[str], i: int) -> bool:
@@ -72,7 +90,7 @@ def _is_word(tokens: list[str], i: int) -> bool:
 def _ends(formula: str, token: str) -> bool:
     """Whether a formula is long enough to let the line end before this relation, sum or difference."""
     whole = formula.count("‖") % 2 == formula.count("|") % 2 == 0 and formula.endswith(" ")
-    return whole and (token in RELATIONS and len(formula) > 16 or token in "+−" and len(formula) > 32)
+    return whole and len(formula) > (12 if token in RELATIONS else 32) and token in RELATIONS + "+−"
 
 
 def equation(paragraph: str, scope: str) -> list[str]:
@@ -80,11 +98,11 @@ def equation(paragraph: str, scope: str) -> list[str]:
     pieces, before = [], "text"
     for kind, part in clauses(paragraph):
         words, space = part.rstrip(), " " if part.endswith(" ") else r"\ "
-        left = "{}" if kind == before == "math" else ""  # what stands left of the sign, on the line above
-        pieces += [
-            rf":math:`\displaystyle {left}{latex(words)}`" if kind == "math" else prose(words, scope),
-            space,
-        ]
+        left = ""
+        if kind == before == "math":  # a line may end here; the sign has a left side there, and its own space
+            left, pieces[-1] = "{}", "\\ \u200b\\ "
+        formula = rf":math:`\displaystyle {left}{latex(words)}`" if kind == "math" else None
+        pieces += [formula or prose(words, scope), space]
         before = kind
     return [".. rst-class:: equation", "", "".join(pieces).strip().removesuffix("\\"), ""]
 
@@ -109,19 +127,18 @@ def prose(text: str, scope: str) -> str:
 
 
 def public(name: str, scope: str) -> str | None:
-    """The full name of a public function or class that is called `name` in a module or a package above it."""
-    if not re.fullmatch(r"[\w.]+", name):
+    """The full name of a public function, class or value that is called `name` in a module or a package above it."""
+    if not re.fullmatch(r"[A-Za-z][\w.]*", name):
         return None
-    while scope:
-        module, _, attribute = f"{scope}.{name}".removeprefix("genjax.genjax.").rpartition(".")
-        module = module if module.startswith("genjax") else f"genjax.{module}"
+    above = accumulate(scope.split("."), "{}.{}".format)
+    for full in [name] if name.startswith("genjax.") else [f"{module}.{name}" for module in above][::-1]:
+        module, _, attribute = full.rpartition(".")
         try:
             home = importlib.import_module(module)
         except ImportError:
-            home = None
+            continue
         if attribute in getattr(home, "__all__", ()) and not inspect.ismodule(getattr(home, attribute)):
-            return f"{module}.{attribute}"
-        scope = scope.rpartition(".")[0]
+            return full
     return None
 
 

@@ -3,18 +3,60 @@
 import re
 
 LETTERS = "αβγδεζηθκλμνξπρστφχψωΓΔΘΛΦΨΩ"
-NAMES = (
-    "alpha beta gamma delta varepsilon zeta eta theta kappa lambda mu nu xi pi rho sigma tau varphi chi psi omega "
-    "Gamma Delta Theta Lambda Phi Psi Omega"
-).split()
+NAMES = [
+    *(
+        "alpha",
+        "beta",
+        "gamma",
+        "delta",
+        "varepsilon",
+        "zeta",
+        "eta",
+        "theta",
+        "kappa",
+        "lambda",
+        "mu",
+        "nu",
+        "xi",
+        "pi",
+    ),
+    *(
+        "rho",
+        "sigma",
+        "tau",
+        "varphi",
+        "chi",
+        "psi",
+        "omega",
+        "Gamma",
+        "Delta",
+        "Theta",
+        "Lambda",
+        "Phi",
+        "Psi",
+        "Omega",
+    ),
+]
 GREEK = {c: f"\\{name} " for c, name in [*zip(LETTERS, NAMES, strict=True), *zip(NAMES, NAMES, strict=True)]}
-LATEX_FUNCTIONS = set("log ln exp max min det cos sin tan tanh".split())
-FUNCTIONS = set("tr diag argmin logit sigmoid softmax softplus sg std mean Var Rot".split()) | LATEX_FUNCTIONS
+LATEX_FUNCTIONS = {"log", "ln", "exp", "cos", "sin", "tan", "tanh"}
+FUNCTIONS = {
+    "max",
+    "min",
+    "det",
+    "tr",
+    "diag",
+    "argmin",
+    "logit",
+    "sigmoid",
+    "softmax",
+    "softplus",
+} | LATEX_FUNCTIONS
+FUNCTIONS |= {"sg", "std", "mean", "Var", "Rot"}
 SYMBOLS = {
     "∇": "nabla", "∂": "partial", "∞": "infty", "ℓ": "ell", "⊙": "odot", "·": "cdot", "×": "times", "∝": "propto",
     "≈": "approx", "≤": "le", "≥": "ge", "≠": "ne", "∈": "in", "±": "pm", "→": "to", "←": "leftarrow", "∫": "int",
     "↦": "mapsto", "∏": "prod", "Π": "prod", "Σ": "sum", "…": "ldots", "..": "ldots", "⋯": "cdots", "⌊": "lfloor",
-    "⌋": "rfloor", "{": "{", "}": "}", "<": "lt", ">": "gt", "*": "ast", "½": "tfrac{1}{2}", "~": "sim",
+    "⌋": "rfloor", "{": "{", "}": "}", "<": "lt", ">": "gt", "*": "ast", "½": "tfrac{1}{2}", "~": "sim", "′": "prime",
 }  # fmt: skip
 FONTS = {"E": r"\mathbb{E}", "P": r"\mathbb{P}", "N": r"\mathcal{N}", "U": r"\mathcal{U}", "1": r"\mathbf{1}"}
 ACCENTS = {"\u0302": "hat", "\u0303": "tilde", "\u0304": "bar", "~": "tilde"}
@@ -23,7 +65,7 @@ RELATIONS = "=≤≥≈∝←→↦~<>≠"
 WORD = r"[A-Za-z]+(?:[-'][A-Za-z]+)*"
 ATOM = re.compile(
     # E is an expectation before [ or ‖, and an energy elsewhere; Σ_k before a comma or an exponent is a covariance.
-    rf"(?P<space>\s+)|(?P<font>[EP](?=(?:_\w|_\{{[^{{}}]*\}})?\s?[\[‖])|N(?=\()|U(?=[\[({{])|1(?=\[))"
+    rf"(?P<space>\s+)|(?P<font>E(?=(?:_\w|_\{{[^{{}}]*\}})?\s?(?:\[|‖(?!\s)))|P(?=(?:_\w)?\[)|N(?=\()|U(?=[\[({{])|1(?=\[))"
     rf"|(?P<sigma>Σ(?:_\w)?(?=[⁻),;]|$))|(?P<identifier>(?!(?:{'|'.join(NAMES)})_)[a-z]{{2,}}(?:_[a-z]{{2,}})+)"
     r"|(?P<raised>[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁿᵀᵛ]+)|(?P<lowered>[₀₁₂₃₄₅₆₇₈₉]+)|(?P<script>[_^√])|(?P<bars>[‖|])"
     rf"|(?P<name>(?P<base>{WORD}|[{LETTERS}])(?P<accent>[\u0302-\u0304]|~(?=_))?(?P<index>\d+)?)"
@@ -32,10 +74,10 @@ ATOM = re.compile(
 
 
 def latex(formula: str) -> str:
-    """Write one formula in LaTeX.
+    r"""Write one formula in LaTeX.
 
     >>> print(latex("‖ε − ε_θ(x_t, t)‖²"))
-    \\|\\varepsilon -\\varepsilon _{\\theta}(x_{t},t)\\|^{2}
+    \|\varepsilon -\varepsilon _{\theta}(x_{t},t)\|^{2}
     """
     out, i = "", 0
     while match := ATOM.match(formula, i):
@@ -68,7 +110,7 @@ def latex(formula: str) -> str:
         elif kind == "star":
             out += "^{*}"
         else:
-            out += f"\\{SYMBOLS[token]} " if token in SYMBOLS else token.replace("′", "'").replace("−", "-")
+            out += f"\\{SYMBOLS[token]} " if token in SYMBOLS else token.replace("−", "-")
     return " ".join(out.split())
 
 
@@ -112,9 +154,9 @@ def _space(before: str, after: str) -> str:
     """Space is meant between words, beside a function and before dx; brackets and operators bring their own."""
     if "∫" in before and re.match(rf"d[a-z{LETTERS}](?!\w)", after):
         return r"\,"
-    left, right = re.search(rf"({WORD})$", before), re.match(rf"({WORD})|\((?=the |number )", after)
-    names = [word[0] for word in (left, right) if word and not is_name(word[0]) or word and word[0] == "("]
-    joined = before[-1:] in tuple(RELATIONS + "+−/·⊙(,;") or after[:1] in tuple(RELATIONS + "+−/·⊙|½Σ∫∇√")
+    words = re.findall(rf"{WORD}$", before) + re.findall(rf"^{WORD}", after)
+    names = [word for word in words if not is_name(word)]
+    joined = before[-1:] in tuple(RELATIONS + "+−/·⊙(,;") or after[:1] in tuple(RELATIONS + "+−/·⊙½Σ∫∇√")
     if not names or joined or not before:
         return ""
     return r"\," if all(name in FUNCTIONS or name.isupper() for name in names) else r"\ "
