@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from docstrings import document
 from latex2mathml.converter import convert
+from sphinx.pycode import ModuleAnalyzer
 
 import genjax
 
@@ -26,6 +27,7 @@ html_css_files = ["equations.css"]
 html_math_renderer = "mathml"
 html_title = "genjax-lab"
 html_copy_source = False
+autodoc_preserve_defaults = True
 autodoc_typehints = "none"  # the arguments are listed with their shapes
 autosummary_ignore_module_all = False
 toc_object_entries_show_parents = "hide"
@@ -38,23 +40,28 @@ def _docstring(app, what, name, obj, options, lines):
     """Replace a docstring by its reStructuredText; a module ends with the list of its names."""
     text = inspect.cleandoc("\n".join(lines))
     if what == "data" and text == inspect.cleandoc(type(obj).__doc__ or ""):  # a value has no text of its own
-        text = f"A ready-made `{type(obj).__name__}`." if hasattr(obj, "_fields") else f"`{obj}`"
+        text = (
+            f"A ready-made `{type(obj).__name__}`."
+            if hasattr(obj, "_fields")
+            else ", ".join(f"`{key}`" for key in obj)
+        )
     scope = name if what == "module" else name.rpartition(".")[0]
     if text.strip():
         lines[:] = document(text, scope, obj)
     if what == "module":
         names = [n for n in obj.__all__ if not inspect.ismodule(getattr(obj, n))]
         lines += [".. autosummary::", "   :nosignatures:", "", *(f"   {n}" for n in names), ""]
+        described = ModuleAnalyzer.for_module(name).find_attr_docs()
         for n in names:
-            if isinstance(getattr(obj, n), tuple):  # a value, which the module does not describe
+            if not callable(getattr(obj, n)) and ("", n) not in described:
                 lines += [f".. autodata:: {name}.{n}", "   :no-value:", ""]
 
 
 def _signature(app, what, name, obj, options, signature, result):
-    """A protocol or an enumeration is not called."""
+    """A protocol or an enumeration is not called; a default that a factory makes is not shown."""
     if inspect.isclass(obj) and (getattr(obj, "_is_protocol", False) or issubclass(obj, Enum)):
         return "", None
-    return None
+    return signature and signature.replace("<factory>", "..."), result
 
 
 def _skip(app, what, name, obj, skip, options):

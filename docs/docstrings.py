@@ -8,6 +8,7 @@ import importlib
 import inspect
 import re
 from itertools import accumulate
+from textwrap import dedent
 from typing import Any
 
 from equations import FUNCTIONS, RELATIONS, WORD, is_name, latex
@@ -98,18 +99,22 @@ def equation(paragraph: str, scope: str) -> list[str]:
     pieces, before = [], "text"
     for kind, part in clauses(paragraph):
         words, space = part.rstrip(), " " if part.endswith(" ") else r"\ "
+        if kind == "text" and before == "math" and words[0] in ",;:.":  # no line begins with a comma
+            pieces[-2] = rf"{pieces[-2][:-1]}\text{{{words[0]}}}`"
+            pieces[-1], words = (" ", words[1:].lstrip())
         left = ""
         if kind == before == "math":  # a line may end here; the sign has a left side there, and its own space
             left, pieces[-1] = "{}", "\\ \u200b\\ "
-        formula = rf":math:`\displaystyle {left}{latex(words)}`" if kind == "math" else None
-        pieces += [formula or prose(words, scope), space]
+        if words:
+            formula = rf":math:`\displaystyle {left}{latex(words)}`" if kind == "math" else None
+            pieces += [formula or prose(words, scope), space]
         before = kind
     return [".. rst-class:: equation", "", "".join(pieces).strip().removesuffix("\\"), ""]
 
 
 def prose(text: str, scope: str) -> str:
     """Text as reStructuredText: code in backticks, of which public names become links, and formulas with scripts."""
-    pieces = []
+    pieces = [r"\ "] if re.match(r"(\w|\d+)[.)](\s|$)", text) else []  # "D." is no list
     for kind, part in clauses(text):
         words, space = part.rstrip(), part[len(part.rstrip()) :]
         if kind == "math" and SCRIPT.search(words):
@@ -163,7 +168,7 @@ def document(docstring: str, scope: str, obj: Any = None) -> list[str]:
 
 def fields(kind: str, body: str, scope: str, obj: Any) -> list[str]:
     """A list of arguments, results or errors."""
-    text = inspect.cleandoc(body)
+    text = dedent(body)
     if kind in ("returns", "yields"):
         return [f":{kind}: {prose(' '.join(text.split()), scope)}"]
     lines = []

@@ -123,7 +123,7 @@ def test_a_docstring_as_restructuredtext():
     assert [line for line in lines if line] == [
         r"Squared \*error\* of ``sample``\ .",
         ".. rst-class:: equation",
-        r":math:`\displaystyle \|x\|^{2}`\ , for any :math:`\displaystyle x`",
+        r":math:`\displaystyle \|x\|^{2}\text{,}` for any :math:`\displaystyle x`",
         r":param x: of shape ``[n]``\ .",
         r":param \*more: others.",
         ":returns: Nats: summed.",
