@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := $(if $(filter python3,$(PYTHON)),.venv,.venv-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-all test-recipes test-distributed test-faults notebooks notebooks-fast audit check setup clean
+.PHONY: help demo test test-all test-recipes test-distributed test-faults notebooks notebooks-fast docs audit check setup clean
 
 help:
 	@echo "make demo      train every family on real digits: runs/demo/report.html, summary.json and family_map.csv"
@@ -15,6 +15,7 @@ help:
 	@echo "make test-faults  kill, stop and damage runs, and prove that nothing is lost"
 	@echo "make notebooks-fast  run every chapter of notebooks/ with small sizes"
 	@echo "make notebooks  execute the chapters in full and write them with their outputs"
+	@echo "make docs      the reference, with its equations: build/docs/index.html"
 	@echo "make audit     the worst float32 error of every function, value and gradient, against exact values"
 	@echo "make check     formatter, linter, type checker and the floors of the house"
 	@echo "make clean     remove the environments and caches; runs/ stays"
@@ -53,6 +54,11 @@ notebooks-fast: setup
 notebooks: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[notebooks]' -c constraints.txt
 	$(BIN)/python notebooks/execute.py
+
+docs: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]' -c constraints.txt
+	$(BIN)/sphinx-build --quiet --fresh-env --nitpicky --fail-on-warning --keep-going docs build/docs
+	@echo "the reference: build/docs/index.html"
 
 audit: setup
 	$(BIN)/python -m tests.audit $(SHORT)

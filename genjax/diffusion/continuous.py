@@ -160,7 +160,7 @@ class Rectified(_UnitInterval):
 class LogSnrLinear(_UnitInterval):
     """alpha² + sigma² = 1 with a log SNR that falls linearly between fixed ends, t in [0, 1].
 
-    log SNR = max + t (min − max), alpha² = sigmoid(log SNR), sigma² = sigmoid(−log SNR)
+    log SNR = log_snr_max + t (log_snr_min − log_snr_max), alpha² = sigmoid(log SNR), sigma² = sigmoid(−log SNR)
 
     Args:
         log_snr_max: at t = 0.
