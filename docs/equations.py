@@ -4,54 +4,16 @@ import re
 
 LETTERS = "αβγδεζηθκλμνξπρστφχψωΓΔΘΛΦΨΩ"
 NAMES = [
-    *(
-        "alpha",
-        "beta",
-        "gamma",
-        "delta",
-        "varepsilon",
-        "zeta",
-        "eta",
-        "theta",
-        "kappa",
-        "lambda",
-        "mu",
-        "nu",
-        "xi",
-        "pi",
-    ),
-    *(
-        "rho",
-        "sigma",
-        "tau",
-        "varphi",
-        "chi",
-        "psi",
-        "omega",
-        "Gamma",
-        "Delta",
-        "Theta",
-        "Lambda",
-        "Phi",
-        "Psi",
-        "Omega",
-    ),
-]
+    "alpha", "beta", "gamma", "delta", "varepsilon", "zeta", "eta", "theta", "kappa", "lambda",
+    "mu", "nu", "xi", "pi", "rho", "sigma", "tau", "varphi", "chi", "psi",
+    "omega", "Gamma", "Delta", "Theta", "Lambda", "Phi", "Psi", "Omega",
+]  # fmt: skip
 GREEK = {c: f"\\{name} " for c, name in [*zip(LETTERS, NAMES, strict=True), *zip(NAMES, NAMES, strict=True)]}
 LATEX_FUNCTIONS = {"log", "ln", "exp", "cos", "sin", "tan", "tanh"}
-FUNCTIONS = {
-    "max",
-    "min",
-    "det",
-    "tr",
-    "diag",
-    "argmin",
-    "logit",
-    "sigmoid",
-    "softmax",
-    "softplus",
-} | LATEX_FUNCTIONS
-FUNCTIONS |= {"sg", "std", "mean", "Var", "Rot"}
+FUNCTIONS = LATEX_FUNCTIONS | {
+    "max", "min", "det", "tr", "diag", "argmin", "logit", "sigmoid", "softmax",
+    "softplus", "sg", "std", "mean", "Var", "Rot",
+}  # fmt: skip
 SYMBOLS = {
     "∇": "nabla", "∂": "partial", "∞": "infty", "ℓ": "ell", "⊙": "odot", "·": "cdot", "×": "times", "∝": "propto",
     "≈": "approx", "≤": "le", "≥": "ge", "≠": "ne", "∈": "in", "±": "pm", "→": "to", "←": "leftarrow", "∫": "int",
