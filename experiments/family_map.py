@@ -22,7 +22,7 @@ from genjax.faults import Stopped, UsageError, exit_on_fault
 from genjax.training.options import Bounds, check_options
 
 ORDER = ("autoencoder", "vae", "gan", "flow", "autoregressive", "energy", "diffusion", "flow_matching")
-EXAMPLES = {"digits": 256_000, "circle": 1_024_000, "mnist": 640_000}
+EXAMPLES = {"digits": 192_000, "circle": 1_024_000, "mnist": 640_000}
 """Training examples that every family sees, some of them more than once."""
 FEWER = {("digits", "autoregressive"): 64_000}
 """Families that see fewer, because each costs them more."""

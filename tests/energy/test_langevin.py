@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from genjax.energy import metropolis_langevin
 from genjax.oracles import GaussianMixture
