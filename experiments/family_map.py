@@ -14,7 +14,8 @@ import csv
 import importlib
 import io
 import json
-from dataclasses import dataclass, replace
+import shlex
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -230,6 +231,7 @@ def write(config: Config, done: dict, num_families: int) -> None:
     opening = f"Every family saw {most:,} training examples of {config.data}"
     fewer = [family for family in done if examples_of(family, config) < most]
     opening += "".join(f", {family} {examples_of(family, config):,}" for family in fewer) + "."
+    opening += f" Command: {command(config)}."
     if len(done) < num_families:
         opening = f"{len(done)} of {num_families} families so far. {opening}"
     if "autoencoder" in done and config.data != "circle":
@@ -262,6 +264,16 @@ def write(config: Config, done: dict, num_families: int) -> None:
         lines.writerow([family, *(part for pair in pairs for part in pair)])
     (config.out / "family_map.csv").write_text(text.getvalue(), encoding="utf-8")
     print(f"page so far: {config.out / 'report.html'}", flush=True)
+
+
+def command(config: Config) -> str:
+    """The command that makes this map: every option that is not as by default, and the folder."""
+    words = ["python", "experiments/family_map.py"]
+    for field in fields(config):
+        value = getattr(config, field.name)
+        if field.name == "out" or value != field.default:
+            words += [f"--{field.name}", *([] if value is True else [str(value)])]
+    return shlex.join(words)
 
 
 def said(what: str) -> None:

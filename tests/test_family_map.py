@@ -1,6 +1,7 @@
 """The family map: every family under one budget, a page that grows, and a second run that does nothing."""
 
 import csv
+import html
 import json
 from dataclasses import replace
 
@@ -50,6 +51,8 @@ def test_the_map_grows_by_family_and_goes_on_where_it_was_stopped(tiny, tmp_path
         options = json.loads((tmp_path / "map" / family / "config.json").read_text())["config"]
         assert options["steps"] * options["batch_size"] == examples
     page = (tmp_path / "map" / "report.html").read_text()
+    assert family_map.command(config) in html.unescape(page)
+    assert f"--data circle --out {tmp_path / 'map'} --only vae,flow --seeds 2" in family_map.command(config)
     for text in ("variational inference", "change of variables", "lower bound", 'href="flow/report.html"'):
         assert text in page
     with (tmp_path / "map" / "family_map.csv").open() as file:
@@ -61,9 +64,7 @@ def test_the_map_grows_by_family_and_goes_on_where_it_was_stopped(tiny, tmp_path
 
 def test_what_cannot_be_mapped_is_named_before_anything_is_trained(tiny, tmp_path):
     config = family_map.Config(data="circle", out=tmp_path / "map")
-    with pytest.raises(
-        UsageError, match=r"--only: families on circle are .*, vae, .*; got 'autoregressive'"
-    ):
+    with pytest.raises(UsageError, match=r"--only: families on circle are .*, vae, .*; got 'autoregressive'"):
         family_map.main(replace(config, only="vae,autoregressive"))
     assert not config.out.exists()
     (tmp_path / "else").mkdir()
