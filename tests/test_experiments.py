@@ -86,13 +86,20 @@ def test_every_option_has_help_that_stands_alone(path):
         ("vae.py", ["digits", "--batch-size", "0"], "--batch-size must be at least 1"),
         ("vae.py", ["digits", "--beta", "nan"], "--beta must be at least 0 and at most 1e+37; got nan"),
         ("vae.py", ["digits", "--resume", "--out", "nowhere"], "there is no run in nowhere"),
-        ("autoregressive.py", ["binarized-mnist", "--model", "transformer", "--heads", "3"], "GENJAX_DATA"),
+        pytest.param(
+            *(
+                "autoregressive.py",
+                ["binarized-mnist", "--model", "transformer", "--heads", "3"],
+                "GENJAX_DATA",
+            ),
+            marks=pytest.mark.slow,
+        ),
         (
             "energy.py",
             ["ring", "--temperatures", "1"],
             "--temperatures must be at least 2 and at most 2.14748e+09; got 1",
         ),
-        ("genjax", ["sample", "nowhere"], "there is no run in nowhere"),
+        pytest.param("genjax", ["sample", "nowhere"], "there is no run in nowhere", marks=pytest.mark.slow),
         pytest.param(
             *("genjax", ["evaluate", "nowhere.npz", "--against", "digits"], "nowhere.npz does not exist"),
             marks=pytest.mark.slow,

@@ -24,14 +24,8 @@ SAMPLERS = {
 every = pytest.mark.parametrize("name", sorted(SAMPLERS))
 
 
-@pytest.mark.parametrize(
-    ("sampler", "order"),
-    [
-        pytest.param(D.ddim(), 1, marks=pytest.mark.slow),  # as the example of check_sampler
-        pytest.param(D.heun(), 2, marks=pytest.mark.slow),
-        (D.dpm_solver_pp_2m(), 2),
-    ],
-)
+@pytest.mark.slow  # the example of check_sampler has DDIM
+@pytest.mark.parametrize(("sampler", "order"), [(D.ddim(), 1), (D.heun(), 2), (D.dpm_solver_pp_2m(), 2)])
 def test_deterministic_samplers_converge_at_their_order(sampler, order, x64):
     report = check_sampler(sampler, order=order)
     assert list(report.errors) == sorted(report.errors, reverse=True)

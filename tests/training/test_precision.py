@@ -76,6 +76,7 @@ def test_a_run_in_bfloat16_learns_as_one_in_float32(tmp_path):
     np.testing.assert_allclose(losses["bfloat16"], losses["float32"], rtol=0.02)
 
 
+@pytest.mark.slow
 def test_blocks_that_are_computed_again_give_the_same_and_keep_less():
     sizes = {"patch_size": 2, "width": 32, "num_layers": 6, "num_heads": 2}
     x, needed, gradients = jax.random.normal(jax.random.key(1), (16, 16, 16)), {}, {}
