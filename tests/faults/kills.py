@@ -60,13 +60,8 @@ def stopped(folder: Path, times: int, number: int, steps: int) -> int:
             met += running.poll() is None
             running.send_signal(number)
             ((code, words, errors),) = ended(running)
-            if (
-                code == -number and number != signal.SIGINT
-            ):  # SIGTERM while nothing is trained ends it as it ends any
-                assert not errors, errors
-            elif number == signal.SIGKILL:
-                assert code == 0, errors
-            elif code:
+            # SIGKILL ends it at any moment, and SIGTERM while nothing is trained; both may come too late.
+            if code and (code != -number or number == signal.SIGINT):
                 assert code == 128 + number, (code, errors)
                 assert "--resume" in errors or "nothing was written" in errors, errors
                 assert "Traceback" not in errors, errors
