@@ -157,7 +157,8 @@ def test_integrate_is_the_linear_flow_by_value_and_gradient_at_every_time(option
 
 
 @pytest.mark.usefixtures("x64")
-@pytest.mark.parametrize("options", [{}, pytest.param({"num_steps": 8}, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [{}, {"num_steps": 8}])
 def test_integrate_runs_backwards_and_is_carry_without_the_volume(options):
     x = jnp.array([[0.3, -1.0], [2.0, 0.7]])  # an event of any shape
     times = np.array([1.0, 0.4, 0.0])

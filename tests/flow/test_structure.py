@@ -48,7 +48,7 @@ def test_a_coupling_on_a_checkerboard_is_one_on_channels_after_a_squeeze():
     np.testing.assert_array_equal(squeezed, jnp.tile(jnp.array([1.0, 0, 0, 1]), (2, 2, 1)))
 
 
-@pytest.mark.parametrize("shape", [(5,), (2, 3), (2, 2, 2)])
+@pytest.mark.parametrize("shape", [(5,), pytest.param((2, 3), marks=pytest.mark.slow), (2, 2, 2)])
 @pytest.mark.parametrize("mask", [checkerboard_mask, channel_mask])
 def test_parameters_of_the_moved_coordinates_alone_give_the_same_layer(shape, mask):
     """By value, log-determinant and gradient, in either direction."""

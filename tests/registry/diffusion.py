@@ -144,6 +144,7 @@ ROWS = {
         (normal(2),),
         bfloat16=False,
         gradient="estimator",
+        slow=True,
     ),
     "genjax.diffusion.min_snr_weight": Row(
         lambda t: [

@@ -92,6 +92,7 @@ ROWS = {
         ),
         (np.array(0.7), normal(3)),
         bfloat16=False,
+        slow=True,
     ),
     "genjax.structures.Bound": Row(lambda w, x: genjax.Bound(w, jnp.dot)(x), (normal(3), normal(3))),
 }
