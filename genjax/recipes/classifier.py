@@ -129,19 +129,19 @@ def judge(path: Path, data: "Dataset") -> "Judge":
     params = jax.tree.map(lambda leaf: leaf[0], rebuilt.params)
     _, apply = network(config, rebuilt.data)
     classify = lambda shown: apply(params, 2 * shown - 1)
-    return Judge(
-        f"classifier {content['id'][:6]} of {of}", classify if of == data.name else stacked(classify, data)
-    )
+    if of != data.name:
+        classify = stacked(classify, data.event_shape[-1])
+    return Judge(f"classifier {content['id'][:6]} of {of}", classify)
 
 
-def stacked(classify: Callable, data: "Dataset") -> Callable:
+def stacked(classify: Callable, num_channels: int) -> Callable:
     """A classifier of one channel as one of all: a class for each tuple of digits, the first counting most."""
     import jax
 
     from genjax.nn import Classified
 
     def of_channels(shown):
-        channels = shown.reshape(-1, data.event_shape[-1]).T
+        channels = shown.reshape(-1, num_channels).T
         features, logits = jax.vmap(classify)(channels)
         log_probs = jax.nn.log_softmax(logits)
         joint = log_probs[0]
