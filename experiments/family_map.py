@@ -10,11 +10,14 @@ run folder below --out, with a page of its own; `report.html`, `summary.json`, `
 hold them all and are written anew after each family. The same command goes on after Ctrl-C.
 """
 
+import contextlib
 import csv
 import importlib
 import io
 import json
 import shlex
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -77,6 +80,26 @@ class Config:
 def main(config: Config) -> None:
     families = plan(config)
     begin(config)
+    with compiled_once():
+        train(config, families)
+
+
+@contextlib.contextmanager
+def compiled_once() -> Iterator[None]:
+    """Keep programs for the families that follow, which are measured by the same; in the user's cache, if any."""
+    import jax
+
+    name = "jax_compilation_cache_dir"
+    before = jax.config.values[name]
+    with tempfile.TemporaryDirectory() as cache:
+        jax.config.update(name, before or cache)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+        yield
+        jax.config.update(name, before)
+
+
+def train(config: Config, families: list[str]) -> None:
+    """Train and measure the families, and write the map anew after each."""
     classifier = None
     if config.data != "circle":
         classifier = config.out / "classifier"
@@ -130,7 +153,8 @@ def configuration(family: str, config: Config):
     if family != "classifier":
         steps = max(1, examples_of(family, config) // preset.batch_size)
         seeds = 1 if config.quick else config.seeds
-    every = max(1, steps // 10)
+    # Steps between validations divide all steps: each length of a call is compiled for itself.
+    every = max(n for n in range(1, max(1, steps // 10) + 1) if steps % n == 0)
     shared = {"seed": config.seed, "download": config.download, "out": config.out / family}
     return replace(preset, steps=steps, seeds=seeds, validate_every=every, **shared)
 

@@ -159,7 +159,7 @@ class Run:
                 num_steps=options.steps,
                 batch_size=options.batch_size,
                 validate_every=options.validate_every,
-                log_every=100,
+                log_every=log_period(options.validate_every),
                 steps_per_call=model.steps_per_call,
                 patience=options.patience,
                 after_chunk=session.after_chunk,
@@ -245,6 +245,17 @@ def _steps(model: Model, options: Options) -> tuple[Init, Step]:
 def _precision(name: str) -> contextlib.AbstractContextManager:
     """JAX's own switch, which networks of `nn.functional` read; the user's where it is left alone."""
     return contextlib.nullcontext() if name == "float32" else jax.default_matmul_precision(name)
+
+
+def log_period(validate_every: int) -> int:
+    """Steps between records: at most 100, and a divisor of the steps between validations where there is one.
+
+    A call of each length is compiled for itself, and so all calls have one length.
+
+    >>> log_period(150), log_period(500), log_period(37), log_period(101)
+    (75, 100, 37, 100)
+    """
+    return max((n for n in range(10, 101) if validate_every % n == 0), default=min(100, validate_every))
 
 
 def _mean_loss(model: Model, key: PRNGKeyArray, params: PyTree[Array], validation: PyTree[Array]) -> Array:
