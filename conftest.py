@@ -25,9 +25,8 @@ import jax
 import jaxtyping
 import pytest
 
-collect_ignore_glob = [
-    "tests/audit/peers*.py"
-]  # packages that only `make audit` imports, where they are installed
+# They import packages that only `make audit` needs, where those are installed.
+collect_ignore_glob = ["tests/audit/peers*.py"]
 
 gc.set_threshold(200_000, 20, 100)  # tracing makes many objects, and hardly any garbage
 

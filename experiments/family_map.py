@@ -89,13 +89,16 @@ def compiled_once() -> Iterator[None]:
     """Keep programs for the families that follow, which are measured by the same; in the user's cache, if any."""
     import jax
 
-    name = "jax_compilation_cache_dir"
-    before = jax.config.values[name]
+    folder, least = "jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs"
+    before = {name: jax.config.values[name] for name in (folder, least)}
     with tempfile.TemporaryDirectory() as cache:
-        jax.config.update(name, before or cache)
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
-        yield
-        jax.config.update(name, before)
+        jax.config.update(folder, before[folder] or cache)
+        jax.config.update(least, 0.2)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                jax.config.update(name, value)
 
 
 def train(config: Config, families: list[str]) -> None:

@@ -113,12 +113,12 @@ def judge(path: Path, data: "Dataset") -> "Judge":
     from genjax.report import Judge
     from genjax.training.run import RunFolder
 
+    of = data.name.removeprefix("stacked_")
     if not (path / "config.json").exists():
         raise UsageError(
-            f"--classifier: no run in {path}; "
-            f"`python experiments/classifier.py {data.name.removeprefix('stacked_')} --out {path}` makes one"
+            f"--classifier: no run in {path}; `python experiments/classifier.py {of} --out {path}` makes one"
         )
-    content, of = RunFolder(path).read_config(), data.name.removeprefix("stacked_")
+    content = RunFolder(path).read_config()
     if content["family"] != "classifier" or content["data"]["name"] != of:
         raise UsageError(
             f"--classifier: {path} holds a run of {content['family']} on {content['data']['name']}, "
