@@ -1,6 +1,9 @@
 """Pictures show what they are given, where it belongs."""
 
+import io
+
 import numpy as np
+from PIL import Image
 
 from genjax.report import figures
 from genjax.report.figures import sheet
@@ -35,3 +38,12 @@ def test_panels_of_lines_bars_and_places_are_drawn():
     ]
     assert [panel.suffix for panel in panels] == [".svg", ".svg", ".svg", ".png"]
     assert all(len(panel.data) > 1000 for panel in panels)
+
+
+def test_pictures_stand_side_by_side_each_in_its_place():
+    black, white = (figures.image_sheet("", np.full((1, 8, 8), ink), columns=1).data for ink in (1, 0))
+    whole = figures.side_by_side({"a": black, "b": white, "c": black}, columns=2)
+    pixels = np.asarray(Image.open(io.BytesIO(whole)))
+    height, width = pixels.shape[0] // 2, pixels.shape[1] // 2
+    middles = [pixels[h + height // 2, w + width // 2] for h in (0, height) for w in (0, width)]
+    np.testing.assert_array_equal(middles, [[0, 0, 0, 255], [255] * 4, [0, 0, 0, 255], [0] * 4])
