@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import random
 import time
 from pathlib import Path
 
@@ -16,7 +17,10 @@ from genjax.data.mnist import _parse_bits
 from genjax.faults import DataError, Fault, RunError
 from genjax.recipes import rebuild
 from tests.faults import inputs
-from tests.faults.inputs import Failure, Reader, bounded, mutated, plain_array, read
+from tests.faults.inputs import Failure, bounded, mutated, read
+from tests.faults.mnist_files import IDX, idx
+from tests.faults.mutations import Reader
+from tests.faults.sample_files import npy_member
 
 pytestmark = pytest.mark.usefixtures("standard_promotion", "untyped")
 
@@ -33,9 +37,9 @@ sizes = st.lists(st.sampled_from([0, 1, 2, 3, 2**16, 2**31, 2**32 - 1]), max_siz
 
 @given(code=st.sampled_from([*IDX_DTYPES, 0, 10, 255]), shape=sizes, values=st.binary(max_size=80))
 def test_any_header_before_any_bytes_is_refused_or_read_as_numpy_reads_it(code, shape, values):
-    content = inputs.idx(code, shape, values)
+    content = idx(code, shape, values)
     with bounded():
-        read(Reader(lambda content: plain_array(read_idx(content)), inputs.idx_truth, (), ()), content)
+        read(IDX, content)
 
 
 def raises(error):
@@ -124,7 +128,7 @@ def test_samples_that_unpack_to_more_than_a_bound_are_refused(tmp_path, monkeypa
             r"must be real numbers .* got timedelta64\[s\]\[9, 2\]",
         ),
         (
-            lambda p: p.write_bytes(inputs.npy_member(b"text", inputs.random.Random(1))),
+            lambda p: p.write_bytes(npy_member(b"text", random.Random(1))),
             "must be an array of NumPy; got 4 other bytes",
         ),
     ],
@@ -159,7 +163,7 @@ def test_bits_that_are_none_are_named(content, message):
 )
 def test_an_idx_shape_beyond_numpy_is_named(shape, message):
     with pytest.raises(DataError, match=message):
-        read_idx(inputs.idx(8, shape, b"1" * (0 not in shape)))
+        read_idx(idx(8, shape, b"1" * (0 not in shape)))
 
 
 @pytest.mark.parametrize(
