@@ -238,6 +238,7 @@ def _solve(
 ) -> tuple[T, Array]:
     """The state at `end` or at `times`, where x is the first leaf of the state, and how often `field` was called."""
     import diffrax  # half a second, for those alone who solve an equation
+    import equinox
 
     x = jax.tree.leaves(state)[0]
     check_full_precision(x=x)
@@ -249,9 +250,9 @@ def _solve(
 
     def rates(t: Any, state: T, args: Any) -> T:
         derivative = field(state, t)
-        dtype = jnp.result_type(jax.tree.leaves(derivative)[0])
-        if dtype != x.dtype:
-            raise TypeError(f"the velocity must have the dtype of x: velocity {dtype}, x {x.dtype}")
+        dtype, expected = (jnp.result_type(jax.tree.leaves(tree)[0]) for tree in (derivative, state))
+        if dtype != expected:
+            raise TypeError(f"the velocity must have the dtype of x: velocity {dtype}, x {expected}")
         return derivative
 
     with jax.ensure_compile_time_eval():  # so that times that are constants are checked while tracing
@@ -259,7 +260,8 @@ def _solve(
         saved, in_order = (None, True) if times is None else _saved_times(times, start_, end_)
     with jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):
         solution = diffrax.diffeqsolve(
-            diffrax.ODETerm(rates),
+            # What the velocity closes over becomes leaves of the term, which no cache of JAX keeps beyond the trace.
+            diffrax.ODETerm(equinox.filter_closure_convert(rates, start_, state, None)),
             diffrax.Tsit5(),
             start_,
             end_,

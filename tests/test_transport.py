@@ -309,3 +309,16 @@ def test_times_out_of_order_or_range_are_refused():
     for times in ([], 0.5, [[0.5]]):
         with pytest.raises(ValueError, match="times must be a vector of at least one time; got shape"):
             solve(times)
+
+
+@pytest.mark.parametrize("direction", [None, jnp.ones(3)])
+def test_nothing_of_a_trace_outlives_it(direction):
+    """A field that holds what is being traced, of any dtype, as that of a conditional model does."""
+
+    def log_det(a, label, x):
+        return carry(lambda x, t: a[label] @ x, x, start=0.0, end=1.0, direction=direction).log_det
+
+    with jax.checking_leaks():
+        found = jax.jit(jax.vmap(log_det, (None, 0, None)))(jnp.stack([A, -A]), jnp.arange(2), jnp.asarray(X))
+    rate = np.trace(A) if direction is None else A.sum()
+    np.testing.assert_allclose(found, [rate, -rate], rtol=1e-4)

@@ -76,7 +76,7 @@ def images(name, description, **options):
 PRESETS = {
     "line": points("line", "Two Gaussians on a line, where the best discriminator is known", latents=1),
     "ring": points("ring", "Eight Gaussians on a ring of radius 2", latents=2),
-    "grid": points("grid", "25 Gaussians on a grid", latents=2),
+    "grid": points("grid", "25 Gaussians on a grid", latents=2, steps=40_000, r1=0.02),
     "circle": points("circle", "A noisy circle", latents=2),
     "digits": images("digits", "Digits of 8×8 pixels"),
     "mnist": images("mnist", "MNIST", hidden=(512, 512)),
