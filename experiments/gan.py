@@ -67,7 +67,9 @@ def main(config: Config) -> None:
     elif judge is not None:
         rows, warnings = judged(key_judge, judge, game, measured)
         if config.data == "stacked-mnist":
-            rows["Diversity and mode collapse"] |= stacked_modes(judge, game, measured)
+            triples, missed = stacked_modes(judge, game, measured)
+            rows["Diversity and mode collapse"] |= triples
+            warnings += missed
     else:
         print("samples are compared in pixels; --classifier FOLDER adds what a classifier says of them")
     pictures.append(curves(run, ylabel="sliced Wasserstein distance to validation data", together=False))
@@ -129,7 +131,7 @@ def modes(measured, density):
 
 
 def stacked_modes(judge, game, measured):
-    """How many triples of digits the samples of every seed reach, and how evenly."""
+    """How many triples of digits the samples of every seed reach, how evenly, and what is wrong with that."""
     import jax
     import jax.numpy as jnp
 
@@ -145,8 +147,9 @@ def stacked_modes(judge, game, measured):
         return reached, metrics.mode_divergence(modes, jnp.full(1000, 1e-3))
 
     reached, divergence = (jnp.stack(of) for of in zip(*map(count, measured.samples), strict=True))
-    many = f"{NUM_STACKED:,} samples"
-    return {
+    many, fewest = f"{NUM_STACKED:,} samples", int(reached.min())
+    warnings = [f"Mode collapse: a seed reaches {fewest} of 1,000 triples."] if fewest < 1000 else []
+    rows = {
         "triples reached": quantity(reached, note=f"of 1,000, by {many}", of=judge.name),
         "divergence of the triples": quantity(
             divergence,
@@ -156,6 +159,7 @@ def stacked_modes(judge, game, measured):
             baseline=0.0,
         ),
     }
+    return rows, warnings
 
 
 def discriminator(config, data, trained, measured, centers):

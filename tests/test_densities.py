@@ -18,6 +18,7 @@ from genjax.densities import (
     continuous_bernoulli_log_prob,
     discretized_logistic_log_prob,
     discretized_logistic_mixture_log_prob,
+    discretized_normal_log_prob,
     mixture_log_prob,
     normal_log_prob,
     standard_normal_log_prob,
@@ -179,6 +180,43 @@ def test_discretized_logistic_is_a_difference_of_cdfs(x64):
         lambda x: discretized_logistic_log_prob(x, jnp.array(mean), jnp.array(math.log(scale)), num_levels=17)
     )(jnp.asarray(grid))
     np.testing.assert_allclose(values, expected, rtol=1e-10)
+
+
+@partial(jax.jit, static_argnames="num_levels")
+def normal_table(mean, log_var, *, num_levels):
+    density = partial(discretized_normal_log_prob, num_levels=num_levels)
+    return jax.vmap(lambda x: density(x, mean, log_var))(jnp.linspace(-1, 1, num_levels))
+
+
+@given(
+    mean=st.floats(-2, 2, width=32),
+    log_var=st.floats(-14, 8, width=32),
+    levels=st.sampled_from([2, 17, 256]),
+)
+def test_discretized_normal_sums_to_one_in_float32(mean, log_var, levels):
+    log_probs = normal_table(jnp.float32(mean), jnp.float32(log_var), num_levels=levels)
+    assert abs(np.exp(np.asarray(log_probs, np.float64)).sum() - 1) < 1e-5
+
+
+@pytest.mark.parametrize("scale", [1e-3, 0.03, 0.2, 5.0])
+def test_discretized_normal_is_a_difference_of_cdfs_by_value_and_gradient(scale, x64):
+    grid = np.linspace(-1, 1, 17)
+    mean = 0.0625  # an edge, so that SciPy's logarithms of either tail are differenced where they keep their digits
+    edges = np.concatenate([[-np.inf], (grid[:-1] + grid[1:]) / 2, [np.inf]])
+    normal = scipy.stats.norm(mean, scale)
+    below, above = normal.logcdf(edges), normal.logsf(edges)
+    left, right = edges[1:] <= mean, edges[:-1] >= mean
+    assert (left | right).all()
+    largest, least = np.where(left, below[1:], above[:-1]), np.where(left, below[:-1], above[1:])
+    expected = largest + np.log1p(-np.exp(least - largest))
+    at_lower, at_upper = (np.exp(normal.logpdf(of) - expected) for of in (edges[:-1], edges[1:]))
+    density = partial(discretized_normal_log_prob, num_levels=17)
+    one = jax.value_and_grad(density, 1)
+    values, slopes = jax.vmap(lambda x: one(x, jnp.array(mean), jnp.array(2 * math.log(scale))))(
+        jnp.asarray(grid)
+    )
+    np.testing.assert_allclose(values, expected, rtol=1e-11)
+    np.testing.assert_allclose(slopes, at_lower - at_upper, rtol=1e-8, atol=1e-8 / scale)
 
 
 @pytest.mark.parametrize("log_scale", [-60.0, -7.0, 60.0])

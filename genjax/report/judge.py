@@ -145,9 +145,10 @@ def judged(
             baseline_of="test data",
         ),
     }
-    warnings = []
-    if (fewest := min(int(seed["classes"]) for seed in of_seeds)) < int(floor["classes"]):
-        warnings.append(f"Mode collapse: samples reach {fewest} of {int(floor['classes'])} classes.")
+    warnings, num_classes = [], real.probs.shape[1]
+    # Where as many training examples miss classes too, the samples are too few to tell.
+    if (fewest := min(int(seed["classes"]) for seed in of_seeds)) < int(floor["classes"]) == num_classes:
+        warnings.append(f"Mode collapse: samples reach {fewest} of {num_classes} classes.")
     if (most := max(float(seed["copies"]) for seed in of_seeds)) > 0.9:
         warnings.append(f"Memorising: {most:.0%} of samples lie nearer to training data than test data do.")
     return {"Quality": quality, "Diversity and mode collapse": diversity}, warnings

@@ -3,7 +3,9 @@
 import mpmath
 import numpy as np
 
-exp, tanh, sinh = (np.frompyfunc(getattr(mpmath, name), 1, 1) for name in ("exp", "tanh", "sinh"))
+exp, tanh, sinh, erfc = (
+    np.frompyfunc(getattr(mpmath, name), 1, 1) for name in ("exp", "tanh", "sinh", "erfc")
+)
 log = np.frompyfunc(lambda x: mpmath.log(x) if x >= 0 else mpmath.nan, 1, 1)
 sqrt = np.frompyfunc(mpmath.sqrt, 1, 1)
 log_sigmoid = np.frompyfunc(

@@ -11,7 +11,7 @@ from genjax import densities, divergences, transport, vae
 from ..registry.row import KEY
 from ..registry.vae import encode, log_likelihood
 from .case import Case
-from .exact import exp, log, log_2pi, log_sigmoid, log_softmax, log_sum_exp, normal_log_prob, sinh
+from .exact import erfc, exp, log, log_2pi, log_sigmoid, log_softmax, log_sum_exp, normal_log_prob, sinh
 from .grid import product, signed, stack
 
 RNG = np.random.default_rng(1)
@@ -37,6 +37,15 @@ def discretized_logistic(x, mean, log_scale, num_levels):
     if x > 1 - h:
         return log_sigmoid(-lower)
     return log_sigmoid(upper) + log_sigmoid(-lower) + mpmath.log(-mpmath.expm1(lower - upper))
+
+
+def discretized_normal(x, mean, log_var, num_levels):
+    h, scale = mpmath.mpf(1) / (num_levels - 1), exp(log_var / 2)
+    lower = -mpmath.inf if x < -1 + h else (x - h - mean) / scale
+    upper = mpmath.inf if x > 1 - h else (x + h - mean) / scale
+    if lower > 0:  # the same mass, where erfc has its digits
+        lower, upper = -upper, -lower
+    return log((erfc(-upper / mpmath.sqrt(2)) - erfc(-lower / mpmath.sqrt(2))) / 2)
 
 
 def levels(num_levels, *which):
@@ -212,6 +221,22 @@ CASES = {
             terms=lambda x, g, m, s: [1.0, 0.0, 1.0, np.exp(-s).max(1), 1.0],
             exact_gradient=False,
         )
+    ],
+    "genjax.densities.discretized_normal_log_prob": [
+        Case(
+            lambda x, m, v, n=n: densities.discretized_normal_log_prob(
+                jax.lax.stop_gradient(x), m, v, num_levels=n
+            ),
+            product(
+                levels(n, *which),
+                [0.0, 1.0, -1.0, 0.2, 3.0, 30.0],
+                [-20.0, -14.0, -10.0, -7.0, -3.0, 0.0, 3.0, 7.0, 30.0],
+            ),
+            lambda x, m, v, n=n: discretized_normal(x, m, v, n),
+            terms=lambda x, m, v: [1.0, 0.0, np.exp(-v / 2), 1.0],
+            exact_gradient=False,
+        )
+        for n, which in ((256, (0, 1, 128, 200, 254, 255)), (2, (0, 1)), (17, (0, 8, 16)))
     ],
     "genjax.densities.mixture_log_prob": [
         Case(

@@ -46,6 +46,13 @@ ROWS = {
         (normal(4, 2), normal(4, 2), normal(4, 2) - 1),
         bfloat16=False,
     ),
+    "genjax.densities.discretized_normal_log_prob": Row(
+        lambda mean, log_var: densities.discretized_normal_log_prob(
+            jnp.asarray(GRID, mean.dtype), mean, log_var, num_levels=17
+        ),
+        (normal(4), normal(4) - 1),
+        bfloat16=False,
+    ),
     "genjax.densities.mixture_log_prob": Row(
         lambda x, logits, means, log_vars: densities.mixture_log_prob(
             densities.normal_log_prob, x, logits, means, log_vars
@@ -113,6 +120,7 @@ STRUCTURE = [
     (densities.categorical_log_prob, (TWO, jnp.zeros((2, 3))), TypeError, "x must be integer; got float32"),
     (densities.categorical_log_prob, (INTS, jnp.zeros((3, 2))), ValueError, r"x \(2,\), logits \(3, 2\)"),
     (densities.discretized_logistic_log_prob, (TWO, TWO, ONE), ValueError, r"log_scale \(1,\)"),
+    (densities.discretized_normal_log_prob, (TWO, TWO, ONE), ValueError, r"log_var \(1,\)"),
     (
         partial(densities.discretized_logistic_log_prob, num_levels=1),
         (TWO, TWO, TWO),
@@ -156,6 +164,11 @@ VALUES = [
         densities.discretized_logistic_log_prob,
         (jnp.array([0.0]), ONE, ONE),
         r"x must lie on the grid of 256 levels in \[-1, 1\]; got 0.0",
+    ),
+    (
+        partial(densities.discretized_normal_log_prob, num_levels=3),
+        (jnp.array([0.5]), ONE, ONE),
+        r"x must lie on the grid of 3 levels in \[-1, 1\]; got 0.5",
     ),
     (divergences.kl_standard_normal, (NAN, TWO), "mean must not be NaN"),
     (divergences.kl_categorical, (jnp.array([1.5, -0.5]), jnp.array([0.5, 0.5])), "p must not be negative"),
