@@ -1,11 +1,14 @@
 """The variational bound: its terms, that it bounds, and where its gap goes as the steps grow in number."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from genjax import diffusion as D
+from genjax.densities import discretized_normal_log_prob
 
 from .models import mixture
 
@@ -90,6 +93,42 @@ def test_the_recursion_is_the_bound_of_the_library():
         totals = jax.jit(jax.vmap(bound))(jax.random.split(jax.random.key(1), 3000), x)
         expected = exact_gap(n, posterior) + 0.5 * (np.log(2 * np.pi * v) + 1)
         assert abs(totals.mean() - expected) < 4 * totals.std() / np.sqrt(3000)
+
+
+def test_of_levels_its_mean_is_their_entropy_and_what_the_steps_lose():
+    """Three levels and the best network: the bound is above the entropy, and many steps come near it."""
+    levels, p = jnp.array([-1.0, 0.0, 1.0]), np.array([0.2, 0.5, 0.3])
+    entropy = -np.sum(p * np.log(p))
+    decoder = partial(discretized_normal_log_prob, num_levels=3)
+    gaps = []
+    for num_steps in (25, 100):
+        schedule = D.linear_schedule(num_steps)
+
+        def mean(x, t, schedule=schedule):
+            logits = jnp.log(p.astype(np.float32)) - (x - schedule.alpha(t) * levels) ** 2 / (
+                2 * schedule.sigma(t) ** 2
+            )
+            return jnp.sum(jax.nn.softmax(logits) * levels, keepdims=True)
+
+        bound = (
+            lambda key, x0, schedule=schedule, mean=mean: (
+                D.variational_bound(
+                    key,
+                    mean,
+                    schedule,
+                    x0,
+                    prediction=D.Prediction.DATA,
+                    reverse_variance=D.posterior_variance,  # levels are known at the last steps, as a Gaussian is not
+                    log_likelihood=decoder,
+                ).total
+            )
+        )
+        keys = jax.random.split(jax.random.key(0), 3000)
+        totals = jax.jit(jax.vmap(jax.vmap(bound, (0, None)), (None, 0)))(keys, levels[:, None])
+        error = np.sqrt(np.sum(p**2 * np.var(totals, axis=1)) / len(keys))
+        gaps.append(p @ np.mean(totals, axis=1) - entropy)
+        assert gaps[-1] > 3 * error
+    assert gaps[1] < 0.4 * gaps[0]
 
 
 def test_a_learned_variance_and_a_discrete_decoder_are_taken():
