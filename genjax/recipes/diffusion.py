@@ -1,9 +1,6 @@
 """Diffusion: one network of an example and a time, any schedule and any target."""
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -31,7 +28,7 @@ class Config(DenoiserOptions):
     """Also measure every rule of sampling at several numbers of network calls."""
     likelihood_examples: Annotated[int, Bounds(0, LARGEST)] = 1000
     """Test examples, evenly spaced, whose likelihood is measured: of points by the ODE (continuous schedules), of
-    images by the variational bound (discrete ones)."""
+    images by the variational bound."""
     measuring: ClassVar[tuple[str, ...]] = (
         *DenoiserOptions.measuring,
         "sampler",
@@ -39,9 +36,6 @@ class Config(DenoiserOptions):
         "likelihood_examples",
     )
 
-
-BOUND_STEPS = 200
-"""Steps of the chain whose variational bound is measured, before those that fall on one time are joined."""
 
 PRESETS = presets(Config(), "diffusion", schedule="cosine", sampler="dpm")
 
@@ -90,37 +84,8 @@ def network_of(config: Config, data: "Spec", network: Network | None = None) -> 
     )
 
 
-def coarser(schedule: Any, num_levels: int) -> tuple[Any, Any]:
-    """A chain through some times of a discrete schedule, evenly spaced in log SNR, and these times.
-
-    It begins where the noise is as large as the distance of two grey levels (½ where that is more): a decoder goes on
-    from there.
-
-    Args:
-        schedule: discrete.
-        num_levels: of grey.
-
-    Returns:
-        The schedule of the chain, and the time of each of its steps.
-    """
-    import jax
-    import jax.numpy as jnp
-    import numpy as np
-
-    from genjax import diffusion
-
-    times = np.arange(1, schedule.num_steps + 1)
-    of_all = lambda f: np.asarray(jax.vmap(f)(jnp.asarray(times)), float)
-    times = times[of_all(schedule.sigma) >= min(2 / (num_levels - 1), 0.5)]
-    log_snr = of_all(schedule.log_snr)
-    wanted = np.linspace(log_snr[0], log_snr[-1], BOUND_STEPS)
-    times = times[np.unique(np.abs(log_snr[:, None] - wanted).argmin(axis=0))]
-    log_bars = np.concatenate([[0.0], 2 * np.log(of_all(schedule.alpha))])
-    return diffusion.schedule_from_betas(-np.expm1(np.diff(log_bars))), jnp.asarray(times)
-
-
 def model(config: Config, data: "Spec", *, network: Network | None = None) -> "Model":
-    """The model of a configuration; points have a likelihood on continuous schedules, images a bound on others.
+    """The model of a configuration; points have a likelihood where the schedule is continuous, images a bound.
 
     Args:
         config: the configuration.
@@ -137,7 +102,7 @@ def model(config: Config, data: "Spec", *, network: Network | None = None) -> "M
     import jax.numpy as jnp
 
     from genjax import Kind, diffusion
-    from genjax.densities import discretized_normal_log_prob
+    from genjax.recipes.grey_levels import levels_bound
     from genjax.training import LogProb, Model
 
     made, schedule = network_of(config, data, network), schedule_of(config)
@@ -163,31 +128,12 @@ def model(config: Config, data: "Spec", *, network: Network | None = None) -> "M
         nats = diffusion.log_prob(key, made.network(params, None), schedule, x0, prediction=prediction)
         return nats - data.num_dims * jnp.log(config.scale)  # of the points themselves
 
-    def bound_of(num_levels: int) -> Callable:
-        chain, times = coarser(schedule, num_levels)
-
-        def bound(params, key, stored):
-            example, label = stored if made.num_classes else (stored, None)
-            network = made.network(params, label)
-            terms = diffusion.variational_bound(
-                key,
-                lambda x_t, k: network(x_t, times[k - 1]),
-                chain,
-                view.observe(key, example),
-                prediction=prediction,
-                reverse_variance=diffusion.posterior_variance,  # grey levels are known at the last steps
-                log_likelihood=partial(discretized_normal_log_prob, num_levels=num_levels),
-            )
-            return -terms.total - math.log(made.num_classes or 1)  # log p(x) >= log p(y) + log p(x|y)
-
-        return bound
-
-    continuous, likelihood = config.schedule in ("vp", "rectified"), None
-    if data.num_levels is None:
-        if continuous and not made.num_classes:
-            likelihood = LogProb(log_prob, Kind.EXACT, config.likelihood_examples)
-    elif not continuous:
-        likelihood = LogProb(bound_of(data.num_levels), Kind.LOWER_BOUND, config.likelihood_examples)
+    likelihood = None
+    if data.num_levels is not None:
+        bound = levels_bound(made, made.network, schedule, prediction, data.num_levels)
+        likelihood = LogProb(bound, Kind.LOWER_BOUND, config.likelihood_examples)
+    elif config.schedule in ("vp", "rectified") and not made.num_classes:
+        likelihood = LogProb(log_prob, Kind.EXACT, config.likelihood_examples)
     return Model(
         name=f"diffusion ({config.schedule}, {config.prediction})",
         view=view,

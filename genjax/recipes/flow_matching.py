@@ -42,7 +42,8 @@ class Config(DenoiserOptions):
     sampler: Literal["euler", "heun"] = "heun"
     """Rule of a sampling step; an average velocity takes its own steps."""
     likelihood_examples: Annotated[int, Bounds(0, LARGEST)] = 1000
-    """Test points, evenly spaced, whose likelihood is measured by the ODE (from a Gaussian source)."""
+    """Test examples, evenly spaced, whose likelihood is measured, from a Gaussian source: of points by the ODE, of
+    images by the variational bound."""
     measuring: ClassVar[tuple[str, ...]] = (*DenoiserOptions.measuring, "sampler", "likelihood_examples")
 
 
@@ -130,7 +131,7 @@ def teacher(config: Config, data: "Spec") -> Callable:
 def model(
     config: Config, data: "Spec", *, teacher: Callable | None = None, network: Network | None = None
 ) -> "Model":
-    """The model of a configuration; points have a likelihood from a Gaussian source, by the ODE.
+    """The model of a configuration; from a Gaussian source points have a likelihood, by the ODE, and images a bound.
 
     Args:
         config: the configuration.
@@ -147,8 +148,9 @@ def model(
     import jax
     import jax.numpy as jnp
 
-    from genjax import Kind, expectation, flow_matching, metrics
+    from genjax import Kind, diffusion, expectation, flow_matching, metrics
     from genjax.recipes.diffusion import sampler_of
+    from genjax.recipes.grey_levels import levels_bound
     from genjax.training import LogProb, Model, make_optimizer, make_step
 
     made, start, end, velocity = paths(config, data, network)
@@ -209,8 +211,13 @@ def model(
         real = jax.vmap(observe)(jax.random.split(key_data, len(stored)), stored)
         return metrics.sliced_wasserstein(key_lines, real, fake)
 
-    gaussian = config.source == "gaussian" and data.num_levels is None and not made.num_classes
-    measured = gaussian and config.likelihood_examples
+    likelihood = None
+    if data.num_levels is not None:
+        prediction = diffusion.Prediction.VELOCITY
+        bound = levels_bound(made, velocity, diffusion.rectified(), prediction, data.num_levels)
+        likelihood = LogProb(bound, Kind.LOWER_BOUND, config.likelihood_examples)
+    elif config.source == "gaussian" and not made.num_classes:
+        likelihood = LogProb(log_prob, Kind.EXACT, config.likelihood_examples)
     pairs = "reflow" if config.reflow else f"{config.coupling} coupling"
     num_calls = (
         config.sampling_steps if average else sampler_of(config.sampler).num_calls(config.sampling_steps)
@@ -220,7 +227,7 @@ def model(
         view=view,
         init=lambda key, x: made.init(key),
         sample=sample,
-        log_probs={"log p(x)": LogProb(log_prob, Kind.EXACT, config.likelihood_examples)} if measured else {},
+        log_probs={"log p(x)": likelihood} if likelihood and config.likelihood_examples else {},
         steps=make_step(loss, make_optimizer(config)),
         validate=validate,
         calls=made.calls * num_calls,
