@@ -60,10 +60,9 @@ def measure(
     """
     view = model.view
     key_test, key_sample, key_real, key_train, key_calls = jax.random.split(key, 5)
-    if model.log_probs:
-        print(f"measuring the likelihood of {len(data.test)} test examples", flush=True)
     log_probs, rows = {}, {}
     for i, (name, log_prob) in enumerate(model.log_probs.items()):
+        print(f"measuring {name} of {_num_test(log_prob, data)} test examples", flush=True)
         nats = _log_probs(model, log_prob, trained, data, jax.random.fold_in(key_test, i))
         several = nats if isinstance(nats, dict) else {name: nats}
         log_probs |= several
@@ -193,9 +192,15 @@ def likelihood_rows(
     return rows
 
 
+def _num_test(log_prob: LogProb, data: Dataset) -> int:
+    return len(data.test) if log_prob.num_test is None else min(log_prob.num_test, len(data.test))
+
+
 def _log_probs(model: Model, log_prob: LogProb, trained: Trained, data: Dataset, key: PRNGKeyArray) -> Any:
-    n = len(data.test) if log_prob.num_test is None else log_prob.num_test
-    chosen = jax.tree.map(lambda leaf: jnp.asarray(evenly_spaced(leaf, n)), examples(model, data, "test"))
+    chosen = jax.tree.map(
+        lambda leaf: jnp.asarray(evenly_spaced(leaf, _num_test(log_prob, data))),
+        examples(model, data, "test"),
+    )
     keys = jax.random.split(key, len(trained.selected_step))
     if log_prob.shared is None:
         return map_seeds(log_prob.fn, trained.params, keys, chosen, doing="measuring")
