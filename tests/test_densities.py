@@ -220,9 +220,10 @@ def test_discretized_normal_is_a_difference_of_cdfs_by_value_and_gradient(scale,
 
 
 @pytest.mark.parametrize("log_scale", [-60.0, -7.0, 60.0])
-def test_discretized_logistic_has_finite_gradients_at_extreme_scales(log_scale):
+@pytest.mark.parametrize("density", [discretized_logistic_log_prob, discretized_normal_log_prob])
+def test_discretized_densities_have_finite_gradients_at_extreme_scales(density, log_scale):
     for x in (-1.0, 0.5, 1.0):
-        value, gradient = jax.value_and_grad(discretized_logistic_log_prob, (1, 2))(
+        value, gradient = jax.value_and_grad(density, (1, 2))(
             jnp.array([x]), jnp.array([0.3]), jnp.array([log_scale]), num_levels=5
         )
         assert np.isfinite(value)
