@@ -73,8 +73,8 @@ def variational_bound(
         prediction: what the network predicts.
         reverse_variance: v as `(schedule, s, t) -> variance`: `transition_variance` (beta_t), `posterior_variance`,
             or a learned one of the same signature, scalar or of the event's shape.
-        log_likelihood: `log_likelihood(x0, mean, log_var) -> scalar`, log p(x0|x_1) of discrete data; by default the
-            density N(x0; x̂0(x_1), sigma_1² I).
+        log_likelihood: `log_likelihood(x0, mean, log_var) -> scalar`, log p(x0|x_1) of discrete data, such as
+            `genjax.densities.discretized_normal_log_prob`; by default the density N(x0; x̂0(x_1), sigma_1² I).
         num_times: how many times to draw from 2..T, whose mean is multiplied by T − 1; by default all are summed, in
             T network calls.
 
