@@ -56,6 +56,7 @@ SCRIPTS = {
     ),
     "classifier": ("classifier", "digits", *BRIEF, "--batch-size", "8", "--hidden", "8", "4"),
 }
+# Leaks are looked for under JAX 0.10: from 0.11 on, diffrax 0.7.2 keeps tracers of each solve of its own.
 SWITCHES = ("JAX_DEBUG_NANS", "JAX_CHECK_TRACER_LEAKS")
 
 
