@@ -96,6 +96,17 @@ def check_full_precision(**arrays: Any) -> None:
             )
 
 
+def check_keeps_dtype(x: Any, **values: Any) -> None:
+    """Raise TypeError, quoting both dtypes, where arithmetic with a value would widen x, which a chain carries on."""
+    kept = jnp.result_type(x)
+    for name, value in values.items():
+        dtype = jnp.result_type(value)
+        if jnp.promote_types(kept, dtype) != kept:
+            raise TypeError(
+                f"{name} must not be wider than x, or x would change its dtype: {name} {dtype}, x {kept}"
+            )
+
+
 def check_integer(**arrays: Any) -> None:
     """Raise TypeError, quoting the dtype, unless every array is integer."""
     for name, array in arrays.items():

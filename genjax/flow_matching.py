@@ -13,7 +13,15 @@ from jaxtyping import Array, Float, Integer, PRNGKeyArray
 
 from genjax import diffusion
 from genjax._assignment import optimal_assignment
-from genjax._checks import check_float, check_key, check_not_nan, check_same_shape, check_scalar, check_values
+from genjax._checks import (
+    check_float,
+    check_keeps_dtype,
+    check_key,
+    check_not_nan,
+    check_same_shape,
+    check_scalar,
+    check_values,
+)
 from genjax.diffusion import Prediction, Sampler, add_noise, euler, rectified
 from genjax.diffusion.continuous import open_uniform
 
@@ -156,7 +164,8 @@ def sample(
         The sample, of the shape of `noise`.
 
     Raises:
-        TypeError: an array or a time is of the wrong kind, or the count is no integer.
+        TypeError: an array or a time is of the wrong kind, the velocity's dtype is wider than that of `noise`, or
+            the count is no integer.
         ValueError: a sampler that draws noise (use `diffusion.sample` with `rectified()` and a Gaussian source), or
             as `diffusion.sample`.
 
@@ -274,7 +283,8 @@ def path_energy(
         Energy and straightness, each summed over the event.
 
     Raises:
-        TypeError: an array is not floating point, or the count is no integer.
+        TypeError: an array is not floating point, the velocity's dtype is wider than that of `noise`, or the count
+            is no integer.
         ValueError: the velocity's shape, a NaN, or the count is below 1.
 
     Source: Tong et al. (2024), section 5; Liu et al. (2023), equation 5.
@@ -291,6 +301,7 @@ def path_energy(
     def step(x: Array, t: Array) -> tuple[Array, Array]:
         v = velocity_fn(x, t.astype(x.dtype))
         check_same_shape(noise=noise, **{"velocity_fn(x_t, t)": v})
+        check_keeps_dtype(x, **{"velocity_fn(x_t, t)": v})
         return x - size * v, v
 
     x0, velocities = jax.lax.scan(step, noise, times)

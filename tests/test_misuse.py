@@ -328,6 +328,32 @@ def test_noise_and_predictions_of_another_shape_are_refused_by_both_shapes(name)
     assert {"(1,)", "(2,)"} <= set(re.findall(r"\(\d,\)", str(caught.value)))
 
 
+HALVED = jnp.array([0.5, -0.3], jnp.bfloat16)
+
+
+def wide(x, *times):
+    """A network that computes in float32 whatever it is given."""
+    return x.astype(jnp.float32)
+
+
+CARRIED = {
+    "annealed_langevin": lambda: score.annealed_langevin(
+        KEY, wide, HALVED, jnp.array([2.0, 1.0]), step_size=0.1, num_steps=1
+    ),
+    "invert": lambda: diffusion.invert(wide, VP, HALVED, num_steps=2),
+    "langevin": lambda: score.langevin(KEY, wide, HALVED, step_size=0.1, num_steps=1),
+    "path_energy": lambda: flow_matching.path_energy(wide, HALVED, num_steps=2),
+    "sample": lambda: diffusion.sample(KEY, wide, VP, HALVED, num_steps=2, sampler=diffusion.heun()),
+    "sample of a flow": lambda: flow_matching.sample(wide, HALVED, num_steps=2),
+}
+
+
+@pytest.mark.parametrize("name", CARRIED)
+def test_a_network_that_would_widen_the_state_of_a_chain_is_refused_by_both_dtypes(name):
+    with pytest.raises(TypeError, match=r"must not be wider than x.*float32, x bfloat16"):
+        jax.eval_shape(CARRIED[name])
+
+
 SCHEDULES = {
     **{name: (s, (-0.5, 2.0 if name != "Edm" else np.nan, np.nan)) for name, s in CONTINUOUS.items()},
     "DiscreteSchedule": (LINEAR, (-1, 101)),

@@ -9,7 +9,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from genjax._checks import check_count, check_float, check_key, check_not_nan, check_values
+from genjax._checks import check_count, check_float, check_keeps_dtype, check_key, check_not_nan, check_values
 from genjax.diffusion.prediction import Prediction, convert, estimates, refuse_no_signal
 from genjax.diffusion.process import Level, level
 from genjax.diffusion.steps import Sampler
@@ -52,7 +52,8 @@ def sample(
         The sample, of the shape of `x_T`, or the n + 1 states, `[n + 1, *event]`.
 
     Raises:
-        TypeError: the key is not typed, an array or a time is of the wrong kind, or the count is no integer.
+        TypeError: the key is not typed, an array or a time is of the wrong kind, the network's dtype is wider than
+            that of `x_T`, or the count is no integer.
         ValueError: neither `num_steps` nor `times` is given or they disagree; times do not decrease, leave the
             schedule or include clean data; NOISE or SCORE at alpha = 0; the network's shape; a NaN on the way, whose
             step is named (NaN under `jit`).
@@ -73,8 +74,12 @@ def sample(
     _refuse_clean(levels)
     refuse_no_signal(levels.alpha, prediction)
     estimate_at = estimates(predict, schedule, prediction)
-    estimate = lambda x, at: estimate_at(x, at.t)
     following = jax.tree.map(lambda a, end: jnp.concatenate([a[1:], end[None]]), levels, _clean(levels))
+
+    def estimate(x: Array, at: Level) -> tuple[Array, Array]:
+        data, eps = estimate_at(x, at.t)
+        check_keeps_dtype(x, **{"predict(x_t, t)": data})
+        return data, eps
 
     def step(carry: tuple, inputs: tuple) -> tuple[tuple, Array]:
         x, state = carry
@@ -138,7 +143,8 @@ def invert(
         The state at `times[0]`, of the shape of `x0`.
 
     Raises:
-        TypeError: an array or a time is of the wrong kind, or the count is no integer.
+        TypeError: an array or a time is of the wrong kind, the network's dtype is wider than that of `x0`, or the
+            count is no integer.
         ValueError: as `sample`.
 
     Source: Song, Meng and Ermon (2021), section 4.3.
@@ -161,6 +167,7 @@ def invert(
     def step(x: Array, pair: tuple[Level, Level]) -> tuple[Array, None]:
         now, above = pair
         value = predict(x, above.t)
+        check_keeps_dtype(x, **{"predict(x_t, t)": value})
         eps = convert(schedule, value, x, above.t, source=prediction, target=Prediction.NOISE)
         data = (x - now.sigma * eps) / now.alpha
         return above.alpha * data + above.sigma * eps, None

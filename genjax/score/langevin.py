@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from genjax._checks import (
     check_count,
     check_float,
+    check_keeps_dtype,
     check_key,
     check_not_nan,
     check_same_shape,
@@ -85,7 +86,8 @@ def langevin(
         The state after the last step.
 
     Raises:
-        TypeError: the key is not typed, an array is not floating point, or the count is no integer.
+        TypeError: the key is not typed, an array is not floating point, the score's dtype is wider than that of
+            `x`, or the count is no integer.
         ValueError: the score has another shape, a NaN, η is not positive, or the count is below 1.
 
     Source: Roberts and Tweedie (1996), section 1.4, with η for half their h.
@@ -101,7 +103,9 @@ def langevin(
 
     def step(x: Array, k: Array) -> tuple[Array, None]:
         noise = jax.random.normal(jax.random.fold_in(key, k), x.shape, x.dtype)
-        return langevin_step(score_fn, x, noise, step_size=step_size), None
+        after = langevin_step(score_fn, x, noise, step_size=step_size)
+        check_keeps_dtype(x, **{"score_fn(x)": after})
+        return after, None
 
     return jax.lax.scan(step, x, jnp.arange(int(num_steps)))[0]
 
@@ -133,7 +137,8 @@ def annealed_langevin(
         The state after the last step of the last level.
 
     Raises:
-        TypeError: the key is not typed, an array is not floating point, or the count is no integer.
+        TypeError: the key is not typed, an array is not floating point, the score's dtype is wider than that of
+            `x`, or the count is no integer.
         ValueError: `sigmas` is not `[K]`, decreasing and positive (NaN under `jit`), η is not positive, shapes
             differ, a NaN, or the count is below 1.
 
