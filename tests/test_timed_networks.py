@@ -12,11 +12,20 @@ from genjax.nn.unet import Attention, OneImageNorm
 SHAPE = (4, 4)
 NETWORKS = {
     "TimedMLP": lambda rngs: TimedMLP(16, width=8, num_layers=2, num_classes=4, rngs=rngs),
+    "TimedMLP, skip": lambda rngs: TimedMLP(16, width=8, num_layers=2, num_classes=4, skip=True, rngs=rngs),
     "DiT": lambda rngs: DiT(
         SHAPE, patch_size=2, width=8, num_layers=2, num_heads=2, num_classes=4, rngs=rngs
     ),
     "UNet": lambda rngs: UNet(SHAPE, channels=(4, 6), num_blocks=1, num_heads=2, num_classes=4, rngs=rngs),
 }
+
+
+def moved(params):
+    """Parameters off the zeros that some of them start at."""
+    leaves, treedef = jax.tree.flatten(params)
+    keys = jax.random.split(jax.random.key(1), len(leaves))
+    noisy = [leaf + 0.2 * jax.random.normal(k, leaf.shape) for leaf, k in zip(leaves, keys, strict=True)]
+    return jax.tree.unflatten(treedef, noisy)
 
 
 @pytest.fixture(
@@ -27,10 +36,7 @@ def network(request):
     """Parameters as initialised, the same moved off their zeros, and the function."""
     init, apply = functional(NETWORKS[request.param])
     params = init(jax.random.key(0))
-    leaves, treedef = jax.tree.flatten(params)
-    keys = jax.random.split(jax.random.key(1), len(leaves))
-    moved = [leaf + 0.2 * jax.random.normal(k, leaf.shape) for leaf, k in zip(leaves, keys, strict=True)]
-    return params, jax.tree.unflatten(treedef, moved), jax.jit(apply)
+    return params, moved(params), jax.jit(apply)
 
 
 X = jax.random.normal(jax.random.key(2), SHAPE)
@@ -42,6 +48,16 @@ def test_an_untrained_network_predicts_zero_and_a_trained_one_hears_time_and_lab
     at = lambda t, label: np.asarray(apply(trained, X, jnp.array(t), label=label))
     assert np.abs(at(0.2, 1) - at(0.7, 1)).max() > 1e-3
     assert np.abs(at(0.2, 1) - at(0.2, 4)).max() > 1e-3  # the last row is "no label"
+
+
+@pytest.mark.parametrize("skip", [False, True])
+def test_a_noise_of_more_coordinates_than_the_width_needs_the_skip(skip):
+    """Where data stand still the noise is (x − alpha x0) / sigma, whose slope in x has full rank."""
+    init, apply = functional(lambda rngs: TimedMLP(16, width=8, num_layers=2, skip=skip, rngs=rngs))
+    params = moved(init(jax.random.key(0)))
+    slope = jax.jacobian(lambda x: apply(params, x, jnp.array(0.4)))(jnp.ravel(X))
+    rank = np.linalg.matrix_rank(slope, rtol=1e-4)
+    assert rank == 16 if skip else rank <= 8
 
 
 def test_every_pixel_reaches_every_pixel(network):

@@ -21,9 +21,13 @@ class TimedMLP(nnx.Module):
         num_times: times that it is told.
         largest: the highest frequency at which a time is seen.
         num_classes: labels; there is one more row, the last, for "no label".
+        skip: add each coordinate of the example to the result, times a number that the time and the label decide. A
+            noise or a velocity has as many independent coordinates as the example, and a stream that is narrower
+            cannot carry them.
         rngs: random streams of the initialisation.
 
-    Source: He et al. (2016); shift and scale as in Peebles and Xie (2023), section 3.2.
+    Source: He et al. (2016); shift and scale as in Peebles and Xie (2023), section 3.2; the skip, learned here, as in
+    Karras et al. (2022), equation 7.
 
     >>> net = TimedMLP(2, width=8, num_layers=2, rngs=nnx.Rngs(0))
     >>> print(net(jnp.ones(2), jnp.array(0.3)))
@@ -39,6 +43,7 @@ class TimedMLP(nnx.Module):
         num_times: int = 1,
         largest: float = 1000.0,
         num_classes: int = 0,
+        skip: bool = False,
         rngs: nnx.Rngs,
     ):
         linear = lambda i, o, **options: nnx.Linear(i, o, rngs=rngs, **options)
@@ -61,6 +66,7 @@ class TimedMLP(nnx.Module):
         )
         self.norm = nnx.LayerNorm(width, rngs=rngs)
         self.last = linear(width, num_inputs, kernel_init=nnx.initializers.zeros)
+        self.skip = linear(width, num_inputs, kernel_init=nnx.initializers.zeros) if skip else None
 
     def __call__(
         self, x: Float[Array, "..."], *t: Float[Array, ""], label: Integer[Array, ""] | int | None = None
@@ -71,4 +77,7 @@ class TimedMLP(nnx.Module):
         for norm, modulate, inner, outer in self.blocks:
             scale, shift = jnp.split(modulate(condition), 2)
             h = h + outer(nnx.silu(inner(norm(h) * (1 + scale) + shift)))
-        return jnp.reshape(self.last(nnx.silu(self.norm(h))), x.shape)
+        result = self.last(nnx.silu(self.norm(h)))
+        if self.skip is not None:
+            result += self.skip(condition) * jnp.ravel(x)
+        return jnp.reshape(result, x.shape)

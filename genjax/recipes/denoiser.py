@@ -151,7 +151,8 @@ def _build(config: DenoiserOptions, data: "Spec", num_classes: int, num_times: i
         sizes = {"width": config.width, "num_layers": config.layers, "num_classes": num_classes}
         largest = 1000.0 if num_times == 1 else 30.0  # an average is trained by its derivative along the time
         times = {"num_times": num_times, "largest": largest}
-        return lambda rngs: nn.TimedMLP(data.num_dims, **times, **sizes, rngs=rngs)
+        skip = config.width < data.num_dims
+        return lambda rngs: nn.TimedMLP(data.num_dims, **times, **sizes, skip=skip, rngs=rngs)
     if data.num_levels is None:
         raise UsageError(f"--network {config.network} needs images; {data.name} has points")
     if num_times > 1:
